@@ -1,0 +1,60 @@
+import socket
+
+import pytest
+
+from conftest import JYTHON, HOSTS, StandIn, close, module, open_sockets
+
+fallback = module._fallback_socketpair
+UNSUPPORTED = [
+    {"family": None},
+    {"family": getattr(socket, "AF_UNIX", 1)},
+    {"family": "AF_INET"},
+    {"family": []},
+    {"type": None},
+    {"type": socket.SOCK_DGRAM},
+    {"type": "SOCK_STREAM"},
+    {"proto": None},
+    {"proto": socket.IPPROTO_TCP},
+    {"proto": -1},
+    {"proto": "0"},
+]
+
+
+def test_default_is_a_stream_over_ipv4():
+    pair = fallback()
+    assert [end.getsockname()[0] for end in pair] == ["127.0.0.1", "127.0.0.1"]
+    assert [end.type for end in pair] == [socket.SOCK_STREAM, socket.SOCK_STREAM]
+    close(*pair)
+
+
+def test_takes_its_arguments_by_position_and_by_name(family):
+    close(*fallback(family, socket.SOCK_STREAM, 0))
+    close(*fallback(family=family, type=socket.SOCK_STREAM, proto=0))
+
+
+@pytest.mark.parametrize("arguments", UNSUPPORTED, ids=repr)
+def test_anything_unsupported_is_a_value_error_that_says_what_is(stand_in, arguments):
+    made = stand_in(StandIn)
+    with pytest.raises(ValueError) as caught:
+        fallback(**arguments)
+    for word in ("AF_INET", "AF_INET6", "SOCK_STREAM", "%s=%r" % list(arguments.items())[0]):
+        assert word in str(caught.value)
+    assert made == []
+
+
+@pytest.mark.parametrize("name, elsewhere", [("AF_INET", "192.0.2.1"), ("AF_INET6", "2001:db8::1")])
+def test_family_without_its_loopback_is_the_systems_own_error(stand_in, name, elsewhere):
+    """An address that no machine has is refused as a missing loopback address is."""
+
+    class WithoutLoopback(StandIn):
+        def bind(self, address):
+            assert address == (HOSTS[name], 0)
+            self.real.bind((elsewhere, 0))
+
+    made = stand_in(WithoutLoopback)
+    before = open_sockets()
+    with pytest.raises(socket.error) as caught:
+        fallback(getattr(socket, name))
+    assert caught.value.errno
+    assert len(made) == 1
+    assert JYTHON or open_sockets() == before

@@ -1,0 +1,197 @@
+"""What a pair of connected sockets does, however it was made."""
+
+import errno
+import select
+import socket
+import threading
+from timeit import default_timer
+
+import pytest
+
+from conftest import JYTHON
+
+WOULD_BLOCK = (errno.EWOULDBLOCK, errno.EAGAIN, 10035)
+
+
+def receive(sock, size):
+    received = b""
+    while len(received) < size:
+        chunk = sock.recv(min(65536, size - len(received)))
+        if not chunk:
+            break
+        received += chunk
+    return received
+
+
+def in_thread(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.daemon = True
+    thread.start()
+    return thread
+
+
+def test_carries_bytes_both_ways(pair):
+    first, second = pair
+    first.sendall(b"ping")
+    second.sendall(b"pong")
+    assert receive(second, 4) == b"ping"
+    assert receive(first, 4) == b"pong"
+
+
+def test_carries_megabytes_both_ways_at_once(pair):
+    size = 1 << 20 if JYTHON else 1 << 22
+    rising = bytearray(range(256))
+    data = [bytes(each) * (size // 256) for each in (rising, rising[::-1])]
+    senders = [in_thread(end.sendall, each) for end, each in zip(pair, data)]
+    received = {}
+    receivers = [
+        in_thread(lambda end=end: received.update({end: receive(end, size)})) for end in pair
+    ]
+    for thread in senders + receivers:
+        thread.join(30)
+    assert received[pair[0]] == data[1]
+    assert received[pair[1]] == data[0]
+
+
+@pytest.mark.parametrize("closing", [0, 1])
+def test_closing_one_end_is_the_end_of_file_at_the_other(pair, closing):
+    pair[closing].sendall(b"last")
+    pair[closing].close()
+    assert receive(pair[1 - closing], 4) == b"last"
+    assert pair[1 - closing].recv(1) == b""
+
+
+@pytest.mark.skipif(JYTHON, reason="Jython does not deliver a half-close of any socket")
+@pytest.mark.parametrize("closing", [0, 1])
+def test_half_closed_pair_still_carries_bytes_the_other_way(pair, closing):
+    pair[closing].shutdown(socket.SHUT_WR)
+    assert pair[1 - closing].recv(1) == b""
+    pair[1 - closing].sendall(b"answer")
+    assert receive(pair[closing], 6) == b"answer"
+
+
+@pytest.mark.parametrize("reading", [0, 1])
+def test_non_blocking_end_does_not_wait_for_bytes(pair, reading):
+    pair[reading].setblocking(False)
+    with pytest.raises(socket.error) as caught:
+        pair[reading].recv(1)
+    assert caught.value.errno in WOULD_BLOCK
+
+
+def test_non_blocking_end_does_not_wait_for_room(pair):
+    pair[0].setblocking(False)
+    try:
+        while pair[0].send(b"x" * 65536):
+            pass
+        assert JYTHON  # which says that it took 0 bytes
+    except socket.error as error:
+        assert error.errno in WOULD_BLOCK
+
+
+@pytest.mark.parametrize("reading", [0, 1])
+def test_end_with_a_timeout_waits_no_longer(pair, reading):
+    pair[reading].settimeout(0.05)
+    started = default_timer()
+    with pytest.raises(socket.timeout):
+        pair[reading].recv(1)
+    assert 0.03 < default_timer() - started < 5
+
+
+@pytest.mark.parametrize("reading", [0, 1])
+def test_blocking_end_waits_for_bytes(make_any_pair, reading):
+    pair = make_any_pair()
+    assert [end.gettimeout() for end in pair] == [None, None]
+    received = []
+    reader = in_thread(lambda: received.append(pair[reading].recv(1)))
+    reader.join(0.05)
+    assert reader.is_alive()
+    pair[1 - reading].sendall(b"x")
+    reader.join(10)
+    assert received == [b"x"]
+
+
+@pytest.mark.parametrize("reading", [0, 1])
+def test_select_tells_when_there_are_bytes(pair, reading):
+    assert select.select([pair[reading]], [], [], 0) == ([], [], [])
+    pair[1 - reading].sendall(b"x")
+    assert select.select([pair[reading]], [], [], 10)[0] == [pair[reading]]
+
+
+@pytest.mark.parametrize("writing", [0, 1])
+def test_select_tells_at_once_that_there_is_room(pair, writing):
+    assert select.select([], [pair[writing]], [], 0)[1] == [pair[writing]]
+
+
+@pytest.mark.parametrize("default", [None, 7.5, 0.0, 1e-6])
+def test_both_ends_have_the_default_timeout(make_any_pair, default):
+    socket.setdefaulttimeout(default)
+    try:
+        pair = make_any_pair()
+    finally:
+        socket.setdefaulttimeout(None)
+    assert [end.gettimeout() for end in pair] == [default, default]
+
+
+@pytest.mark.parametrize("default", [7.5, 0.0])
+def test_default_timeout_is_what_both_ends_keep_to(make_any_pair, default):
+    socket.setdefaulttimeout(default)
+    try:
+        pair = make_any_pair()
+    finally:
+        socket.setdefaulttimeout(None)
+    for reading in (0, 1):
+        if default == 0.0:
+            with pytest.raises(socket.error) as caught:
+                pair[reading].recv(1)
+            assert caught.value.errno in WOULD_BLOCK
+        pair[1 - reading].send(b"x")
+        assert select.select([pair[reading]], [], [], 10)[0]
+        assert pair[reading].recv(1) == b"x"
+
+
+@pytest.mark.parametrize("writing", [0, 1])
+def test_second_of_two_small_writes_is_not_held_back(pair, writing):
+    def write_write_read():
+        started = default_timer()
+        pair[writing].sendall(b"a")
+        pair[writing].sendall(b"b")
+        assert receive(pair[1 - writing], 2) == b"ab"
+        pair[1 - writing].sendall(b"c")
+        assert pair[writing].recv(1) == b"c"
+        return default_timer() - started
+
+    # Nagle's algorithm waits for the other side's delayed acknowledgement, 40 ms or more.
+    assert sorted(write_write_read() for _ in range(31))[15] < 0.020
+
+
+def test_pairs_are_independent(make_any_pair):
+    pairs = [make_any_pair() for _ in range(3)]
+    for number, (first, _) in enumerate(pairs):
+        first.sendall(str(number).encode("ascii"))
+    for number, (_, second) in enumerate(pairs):
+        second.settimeout(10)
+        assert second.recv(10) == str(number).encode("ascii")
+
+
+@pytest.mark.parametrize("size", [1, 4 if JYTHON else 50])
+def test_threads_make_pairs_side_by_side(make_any_pair, size):
+    wrong = []
+
+    def make_and_try(name):
+        for number in range(size):
+            message = ("%s %d" % (name, number)).encode("ascii")
+            first, second = make_any_pair()
+            first.settimeout(10)
+            second.settimeout(10)
+            first.sendall(message)
+            if second.recv(100) != message:
+                wrong.append(message)
+            first.close()
+            second.close()
+        finished.append(name)
+
+    finished = []
+    for thread in [in_thread(make_and_try, "thread %d" % n) for n in range(8)]:
+        thread.join(60)
+    assert len(finished) == 8
+    assert wrong == []

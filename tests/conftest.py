@@ -131,6 +131,14 @@ class StandIn(object):
 
 
 @pytest.fixture
+def without_socketpair(monkeypatch):
+    """socket as it is on a Python that has no socketpair."""
+    monkeypatch.delattr(socket, "socketpair")
+    names = [name for name in getattr(socket, "__all__", []) if name != "socketpair"]
+    monkeypatch.setattr(socket, "__all__", names, raising=False)
+
+
+@pytest.fixture
 def shorter_wait(monkeypatch):
     monkeypatch.setattr(module, "_TIMEOUT", 0.3)
 

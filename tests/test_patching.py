@@ -1,9 +1,8 @@
 """What importing does: socket gets a socketpair where it has none, and nothing else happens."""
 
 import io
-import os
+import py_compile
 import socket
-import sys
 import textwrap
 import threading
 import zipfile
@@ -11,7 +10,7 @@ import zipfile
 import pytest
 
 import backports_socketpair
-from conftest import NATIVE, StandIn, load_copy, module, open_sockets, run_python, source_file
+from conftest import JYTHON, NATIVE, StandIn, load_copy, module, open_sockets, run_python, source_file
 
 # A fresh interpreter for what one process can only do once.
 WITHOUT_NATIVE = """
@@ -21,10 +20,18 @@ if hasattr(socket, "socketpair"):
     socket.__all__.remove("socketpair")
 """
 
+MAKES_A_PAIR = """
+from library.vendor.pairs import socketpair
+assert socketpair is socket.socketpair
+first, second = socket.socketpair(socket.AF_INET)
+first.sendall(b"x")
+print(second.recv(1) == b"x")
+"""
 
-def run(code, *path, **kwargs):
-    program = "import sys\nsys.path[:0] = %r\n" % [str(folder) for folder in path]
-    return run_python("-c", program + textwrap.dedent(code), **kwargs).strip()
+
+def run(code, folder):
+    program = "import sys\nsys.path.insert(0, %r)\n" % str(folder)
+    return run_python("-c", program + textwrap.dedent(code)).strip()
 
 
 @pytest.fixture
@@ -36,14 +43,6 @@ def vendor(tmpdir):
     with io.open(source_file(), encoding="ascii") as source:
         folder.join("pairs.py").write(source.read())
     return tmpdir
-
-
-@pytest.fixture
-def without_socketpair(monkeypatch):
-    """socket as it is on a Python that has no socketpair."""
-    monkeypatch.delattr(socket, "socketpair")
-    names = [name for name in getattr(socket, "__all__", []) if name != "socketpair"]
-    monkeypatch.setattr(socket, "__all__", names, raising=False)
 
 
 # Where Python has none
@@ -123,14 +122,25 @@ def test_importing_opens_nothing_and_starts_no_thread(stand_in):
 
 
 def test_one_file_works_in_another_package_under_another_name(vendor):
-    code = """
-        from library.vendor.pairs import socketpair
-        assert socketpair is socket.socketpair
-        first, second = socket.socketpair(socket.AF_INET)
-        first.sendall(b"x")
-        print(second.recv(1) == b"x")
-    """
-    assert run(WITHOUT_NATIVE + textwrap.dedent(code), vendor) == "True"
+    assert run(WITHOUT_NATIVE + MAKES_A_PAIR, vendor) == "True"
+
+
+def test_one_file_works_byte_compiled_without_its_source(vendor):
+    source = vendor.join("library", "vendor", "pairs.py")
+    if JYTHON:
+        py_compile.compile(str(source), doraise=True)
+    else:
+        py_compile.compile(str(source), cfile=str(source) + "c", doraise=True)
+    source.remove()
+    assert run(WITHOUT_NATIVE + MAKES_A_PAIR, vendor) == "True"
+
+
+def test_one_file_works_from_a_zip(vendor):
+    archive = vendor.join("library.zip")
+    with zipfile.ZipFile(str(archive), "w") as packed:
+        for name in ("library/__init__.py", "library/vendor/__init__.py", "library/vendor/pairs.py"):
+            packed.write(str(vendor.join(name)), name)
+    assert run(WITHOUT_NATIVE + MAKES_A_PAIR, archive) == "True"
 
 
 def test_sibling_module_named_socket_is_not_mistaken_for_the_standard_one(vendor):

@@ -193,7 +193,10 @@ def test_waits_in_slices_of_at_most_half_a_second(stand_in, monkeypatch):
 
 
 @pytest.mark.skipif(interrupt_main is None, reason="Jython's thread module has no interrupt_main")
-def test_ctrl_c_is_heard_while_waiting(stand_in):
+def test_ctrl_c_is_heard_while_waiting(stand_in, request):
+    # A program that was started in the background may have been told to ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     interrupters = []
 
     class Interrupted(NeverConnecting):
@@ -263,6 +266,26 @@ def test_default_timeout_has_no_effect_on_the_wait(stand_in, shorter_wait, defau
     finally:
         socket.setdefaulttimeout(None)
     assert "our own connection" in str(caught.value)
+
+
+def test_every_socket_is_given_a_mode_before_anything_else_is_asked_of_it(stand_in, make_pair):
+    """Since a default timeout may be in force, and an accepted socket may inherit another mode."""
+    calls = []
+
+    class Watched(StandIn):
+        def __getattr__(self, name):
+            calls.append((self, name))
+            return getattr(self.real, name)
+
+        def accept(self):
+            calls.append((self, "accept"))
+            return StandIn.accept(self)
+
+    made = stand_in(Watched)
+    make_pair()
+    assert len(made) == 3
+    for sock in made:
+        assert [name for who, name in calls if who is sock][0] == "setblocking"
 
 
 # Connecting

@@ -160,7 +160,8 @@ def _advance_connect(client, address):
 
 
 def _connect_error(code, address):
-    name = errno.errorcode.get(code, "failed")  # os.strerror does not know Winsock's errors
+    # By name, since os.strerror does not know Winsock's errors.
+    name = errno.errorcode.get(code, "error %d" % code)
     return socket.error(code, "connect to %s port %d: %s" % (address + (name,)))
 
 

@@ -1,0 +1,128 @@
+#!/bin/bash
+# Runs a Python that really lacks socket.socketpair, on Debian Linux (x86-64):
+#
+#     tests/lacking.sh win27 -m pytest       official Windows CPython 2.7.18, run by Wine
+#     tests/lacking.sh win34 -m pytest       official Windows CPython 3.4.4, run by Wine
+#     tests/lacking.sh jython27 -m pytest    Debian's Jython
+#
+# What it takes is built at the first call, in a minute or two, under ~/.cache/backports_socketpair (or $LACKING), with
+# pytest 4.6, the last for these Pythons. Needs python3 and python2.7 with pip, npm, and root where Debian packages are
+# missing. This checkout's src is on the path, and so are the folders in $MORE_PATH (separated by ":").
+#
+# The Windows interpreters' DLLs and extension modules come out of the panda3d wheels, which carry the official ones;
+# the launcher is ours; the standard library is the local python2.7's, which is the same on Windows, and for 3.4 that
+# of npm's @pybee/ouroboros.
+set -euo pipefail
+
+LACKING=${LACKING:-$HOME/.cache/backports_socketpair}
+PANDA3D=1.10.16
+PYTEST=(pytest==4.6.11 attrs==20.3.0 py==1.10.0 six==1.16.0 pluggy==0.13.1 packaging==20.9 pyparsing==2.4.7 zipp==1.2.0
+        wcwidth==0.2.5 colorama==0.4.1 atomicwrites==1.4.0 importlib-metadata==1.7.0 pathlib2==2.3.7.post1
+        scandir==1.10.0)
+# Wine says more than the interpreters do, and would otherwise offer to download what it does not need.
+export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= WINEPREFIX=$LACKING/wine
+
+download() { # requirements..., without what they require, into $PWD
+    python3 -m pip download -q --disable-pip-version-check --no-deps "$@"
+}
+
+debian_packages() {
+    local missing=()
+    command -v wine >/dev/null || missing+=(wine wine64)
+    command -v x86_64-w64-mingw32-gcc >/dev/null || missing+=(gcc-mingw-w64-x86-64-win32)
+    command -v jython >/dev/null || missing+=(jython)
+    command -v unzip >/dev/null || missing+=(unzip)
+    [ ${#missing[@]} = 0 ] && return
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "${missing[@]}"
+}
+
+launcher() { # the interpreter's main function is in its DLL; from 3.0 on it takes wide strings
+    cat <<'C'
+#include <windows.h>
+#include <shellapi.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+    HMODULE dll = LoadLibraryA("python" VERSION ".dll");
+    if (!dll) { fprintf(stderr, "no python" VERSION ".dll: %lu\n", GetLastError()); return 2; }
+    FARPROC py_main = GetProcAddress(dll, "Py_Main");
+    if (VERSION[0] == '2') return ((int (*)(int, char **))py_main)(argc, argv);
+    LPWSTR *wide = CommandLineToArgvW(GetCommandLineW(), &argc);
+    return ((int (*)(int, LPWSTR *))py_main)(argc, wide);
+}
+C
+}
+
+windows_python() { # version, as in python27.dll
+    local version=$1 home=$PWD/win$1
+    mkdir -p "$home/DLLs"
+    download --only-binary=:all: --platform win_amd64 --implementation cp --python-version "$version" \
+        --abi "cp${version}m" "panda3d==$PANDA3D"
+    unzip -qo "panda3d-$PANDA3D-cp$version"-*.whl 'deploy_libs/*' -d "$home"
+    mv "$home"/deploy_libs/*.pyd "$home/DLLs/"
+    mv "$home"/deploy_libs/*.dll "$home/"
+    launcher >"$home/launcher.c"
+    x86_64-w64-mingw32-gcc -O1 -DVERSION="\"$version\"" -o "$home/python.exe" "$home/launcher.c" -lshell32
+}
+
+pytest_into() { # folder, for a Python that has no pip to be had; two modules come as sources only
+    local folder=$1 requirement
+    shift
+    mkdir requirements
+    cd requirements
+    for requirement in "$@"; do
+        download --only-binary=:all: "$requirement" || download --no-binary=:all: "$requirement"
+    done
+    for wheel in *.whl; do unzip -qo "$wheel" -d "$folder"; done
+    for sdist in *.tar.gz; do tar xzf "$sdist"; done
+    cp scandir-*/scandir.py typing-*/src/typing.py "$folder"
+    cd ..
+}
+
+build() {
+    debian_packages
+    windows_python 27
+    cp -r "$(python2.7 -c 'import os; print(os.path.dirname(os.__file__))')" win27/Lib
+    rm -rf win27/Lib/lib-dynload win27/Lib/site-packages
+    python2.7 -m pip install -q --disable-pip-version-check --target site27 "${PYTEST[@]}"
+    cp -r site27 win27/Lib/site-packages
+    windows_python 34
+    npm pack --silent @pybee/ouroboros@3.4.1-dev.5
+    tar xzf pybee-ouroboros-*.tgz
+    mv package/ouroboros win34/Lib
+    mkdir -p win34/Lib/site-packages
+    pytest_into "$PWD/win34/Lib/site-packages" "${PYTEST[@]}" more-itertools==7.2.0 typing==3.7.4.3
+    wineboot --init
+    touch built
+}
+
+name=${1:?name an interpreter: win27, win34 or jython27}
+shift
+mkdir -p "$LACKING"
+(
+    flock 9
+    cd "$LACKING"
+    if ! [ -e built ]; then
+        echo "building Pythons without socketpair in $LACKING" >&2
+        find . -mindepth 1 ! -name lock -delete
+        trap '[ -e built ] || tail -n 40 build.log >&2' EXIT
+        build >build.log 2>&1
+    fi
+) 9>"$LACKING/lock"
+
+path=$(cd "$(dirname "$0")/../src" && pwd)${MORE_PATH:+:$MORE_PATH}
+export PYTHONDONTWRITEBYTECODE=1
+case $name in
+win27 | win34)
+    # Wine has the root directory as drive Z.
+    path=Z:${path//:/;Z:}
+    PYTHONPATH=${path//\//\\} exec wine "$LACKING/$name/python.exe" "$@"
+    ;;
+jython27)
+    JYTHONPATH=$LACKING/site27:$path exec jython "$@"
+    ;;
+*)
+    echo "no such interpreter: $name" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,29 @@
+"""The one file, vendored in a program that PyInstaller freezes into an executable."""
+
+import subprocess
+import sys
+
+from conftest import source_file
+
+PROGRAM = """
+import socket
+del socket.socketpair
+from vendor import pairs
+first, second = socket.socketpair()
+first.sendall(b"x")
+print(socket.socketpair is pairs._fallback_socketpair, second.recv(1) == b"x")
+"""
+
+
+def test_frozen_program_makes_a_pair(tmpdir):
+    tmpdir.join("program.py").write(PROGRAM)
+    vendor = tmpdir.mkdir("vendor")
+    vendor.join("__init__.py").write("")
+    with open(source_file()) as source:
+        vendor.join("pairs.py").write(source.read())
+    with tmpdir.as_cwd():
+        subprocess.check_call(
+            [sys.executable, "-m", "PyInstaller", "--onefile", "--log-level=WARN", "program.py"]
+        )
+        executable = str(tmpdir.join("dist", "program"))
+        assert subprocess.check_output([executable]).split() == [b"True", b"True"]

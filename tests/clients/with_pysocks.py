@@ -1,0 +1,36 @@
+"""PySocks' class in the place of socket.socket: used as it is found."""
+
+import socket
+from timeit import default_timer
+
+import pytest
+import socks
+
+from conftest import close, module
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    monkeypatch.setattr(socket, "socket", socks.socksocket)
+    yield
+    socks.set_default_proxy()
+
+
+def test_proxy_that_is_down_is_an_error_at_once(proxied, family, nothing_left_open):
+    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+    probe.close()
+    socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", port)
+    started = default_timer()
+    with pytest.raises(socket.error) as caught:
+        module._fallback_socketpair(family)
+    assert default_timer() - started < 2
+    print(repr(caught.value))
+
+
+def test_pair_is_made_without_a_proxy(proxied, family):
+    first, second = module._fallback_socketpair(family)
+    first.sendall(b"x")
+    assert second.recv(1) == b"x"
+    close(first, second)

@@ -2,7 +2,8 @@ import socket
 
 import pytest
 
-from conftest import JYTHON, HOSTS, StandIn, close, module, open_sockets
+from conftest import HOSTS, module
+from support import JYTHON, StandIn, close, open_sockets
 
 fallback = module._fallback_socketpair
 UNSUPPORTED = [

@@ -8,16 +8,8 @@ import sys
 
 import pytest
 
-from conftest import (
-    JYTHON,
-    RealSocket,
-    StandIn,
-    assert_open_sockets,
-    close,
-    is_closed,
-    module,
-    open_sockets,
-)
+from conftest import module
+from support import JYTHON, RealSocket, StandIn, assert_open_sockets, close, is_closed, open_sockets
 
 try:
     import resource

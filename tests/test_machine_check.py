@@ -9,7 +9,8 @@ import pytest
 
 from backports_socketpair import __main__ as machine_check
 from backports_socketpair import __version__
-from conftest import NATIVE, StandIn, module, run_python
+from conftest import NATIVE, module
+from support import StandIn, run_python
 
 WORKS = r"%-8s works: a pair made, bytes carried both ways; \d+ us for a pair, \d+ us for a wake-up$"
 

@@ -8,7 +8,7 @@ from timeit import default_timer
 
 import pytest
 
-from conftest import JYTHON
+from support import JYTHON
 
 WOULD_BLOCK = (errno.EWOULDBLOCK, errno.EAGAIN, 10035)
 

@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 import backports_socketpair
-from conftest import JYTHON, NATIVE, StandIn, load_copy, module, open_sockets, run_python, source_file
+from conftest import NATIVE, SOURCE, load_copy, module
+from support import JYTHON, StandIn, open_sockets, run_python
 
 # A fresh interpreter for what one process can only do once.
 WITHOUT_NATIVE = """
@@ -40,7 +41,7 @@ def vendor(tmpdir):
     folder = tmpdir.mkdir("library").mkdir("vendor")
     for package in ("library", "library/vendor"):
         tmpdir.join(package, "__init__.py").write("")
-    with io.open(source_file(), encoding="ascii") as source:
+    with io.open(SOURCE, encoding="ascii") as source:
         folder.join("pairs.py").write(source.read())
     return tmpdir
 
@@ -153,7 +154,7 @@ def test_sibling_module_named_socket_is_not_mistaken_for_the_standard_one(vendor
 
 
 def test_file_carries_its_own_licence_notice():
-    with io.open(source_file(), encoding="ascii") as source:
+    with io.open(SOURCE, encoding="ascii") as source:
         head = source.read(200)
     assert "SPDX-License-Identifier: MIT" in head
     assert "Copyright (c)" in head

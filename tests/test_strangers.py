@@ -10,7 +10,8 @@ from timeit import default_timer
 
 import pytest
 
-from conftest import JYTHON, RealSocket, StandIn, close, has_address, module
+from conftest import has_address, module
+from support import JYTHON, RealSocket, StandIn, close
 
 # l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
 RESET = struct.pack("HH" if os.name == "nt" else "ii", 1, 0)

@@ -10,7 +10,8 @@ from timeit import default_timer
 
 import pytest
 
-from conftest import JYTHON, WINDOWS, RealSocket, StandIn, close, is_closed, load_copy, module
+from conftest import load_copy, module
+from support import JYTHON, WINDOWS, RealSocket, StandIn, close, is_closed
 
 try:
     from _thread import interrupt_main

@@ -106,7 +106,9 @@ def _check_supported(family, type, proto):
 
 def _listen_and_connect(family, opened):
     """Return a listener, a client that is connecting to it, and the listener's address."""
-    for tries_left in reversed(range(_TRIES)):
+    tries = 0
+    while True:
+        tries += 1
         listener = _open_socket(family, opened)
         address = _listen(listener, _LOOPBACK[family])
         client = _open_socket(family, opened)
@@ -115,7 +117,7 @@ def _listen_and_connect(family, opened):
             _advance_connect(client, address)
             return listener, client, address
         except socket.error as error:
-            if error.errno not in _PORT_BUSY or not tries_left:
+            if error.errno not in _PORT_BUSY or tries == _TRIES:
                 raise
         client.close()
         listener.close()

@@ -1,6 +1,6 @@
 """gevent with everything patched, and the fallback forced: others run while one waits."""
 
-from conftest import run_python
+from support import run_python
 
 PATCHED = """
 from gevent import monkey

@@ -9,7 +9,7 @@ from timeit import default_timer
 
 import pytest
 
-from conftest import open_sockets
+from support import open_sockets
 
 # So that kafka's vendored copy is the first to come.
 if hasattr(socket, "socketpair"):

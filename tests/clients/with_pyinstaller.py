@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from conftest import source_file
+from conftest import SOURCE
 
 PROGRAM = """
 import socket
@@ -19,7 +19,7 @@ def test_frozen_program_makes_a_pair(tmpdir):
     tmpdir.join("program.py").write(PROGRAM)
     vendor = tmpdir.mkdir("vendor")
     vendor.join("__init__.py").write("")
-    with open(source_file()) as source:
+    with open(SOURCE) as source:
         vendor.join("pairs.py").write(source.read())
     with tmpdir.as_cwd():
         subprocess.check_call(

@@ -6,7 +6,8 @@ from timeit import default_timer
 import pytest
 import socks
 
-from conftest import close, module
+from conftest import module
+from support import close
 
 
 @pytest.fixture

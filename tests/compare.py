@@ -1,0 +1,379 @@
+"""The same situations over our fallback and its peers; prints a table of what came of each.
+
+    python3 tests/compare.py
+
+The peers are the socket._fallback_socketpair of the Python that runs this, and the copies in two releases of
+kafka-python, which pip fetches; that of 2.0.2 is the older backports.socketpair's code. Each cell is a process of its
+own, with a limit in time. Besides this Python it takes pypy3, python2.7 and what tests/lacking.sh takes. The exit
+status is 0 if ours did what it should in every situation.
+"""
+
+from __future__ import print_function
+
+import errno
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import zipfile
+from timeit import default_timer
+
+from support import RealSocket, StandIn, close, load, open_sockets
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OURS = os.path.join(os.path.dirname(HERE), "src", "backports_socketpair", "socketpair.py")
+CPYTHON = "socket._fallback_socketpair"
+KAFKA_RELEASES = ("2.3.1", "2.0.2")
+LIMIT = 15  # seconds; ours gives up after 10
+
+
+def function_of(implementation):
+    if implementation == CPYTHON:
+        return socket._fallback_socketpair
+    if hasattr(socket, "socketpair"):
+        del socket.socketpair
+    # Python 2 empties a module that nobody holds.
+    loaded.append(load(implementation, "implementation"))
+    return socket.socketpair
+
+
+loaded = []
+strangers = []  # those of the situations, so as not to count them
+
+
+def outcome_of(make, *args):
+    """Call make and say in a few words what came of it."""
+    before = open_sockets()
+    started = default_timer()
+    try:
+        pair = make(*args)
+    except Exception as error:
+        took = default_timer() - started
+        words = [name_of(error)]
+        close(*strangers)
+        if took > 1:
+            words.append("after %.0f s" % took)
+        if open_sockets() != before:
+            words.append("and %d sockets left open" % (open_sockets() - before))
+        return " ".join(words)
+    outcome = outcome_of_pair(*pair)
+    close(*pair)
+    close(*strangers)
+    return outcome
+
+
+def name_of(error):
+    if isinstance(error, AttributeError):
+        return "AttributeError: " + str(error).split("'")[-2]
+    number = getattr(error, "errno", None)
+    return type(error).__name__ + (" " + errno.errorcode[number] if number else "")
+
+
+def outcome_of_pair(first, second):
+    for end in (first, second):
+        end.settimeout(3)
+    try:
+        second.sendall(b"ours")
+    except socket.error:
+        pass  # its peer may be gone, and first have another
+    try:
+        if first.recv(100) != b"ours":
+            return "stranger let in"
+        first.sendall(b"ours")
+        return "right pair" if second.recv(100) == b"ours" else "stranger let in"
+    except socket.error as error:
+        return "no pair: " + name_of(error)
+
+
+def on_connect(function):
+    """Have function(sock, address, connect) called in the place of each connect(address)."""
+
+    class Hooked(StandIn):
+        def connect(self, address):
+            return function(self.real, address, self.real.connect)
+
+        def connect_ex(self, address):
+            return function(self.real, address, self.real.connect_ex)
+
+    socket.socket = Hooked
+
+
+def strangers_first(count):
+    def connect_after_strangers(sock, address, connect):
+        while len(strangers) < count:
+            strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))
+            strangers[-1].connect(address)
+            strangers[-1].sendall(b"stranger")
+        return connect(address)
+
+    on_connect(connect_after_strangers)
+
+
+# The situations
+
+
+def plain_ipv4(make):
+    return outcome_of(make, socket.AF_INET)
+
+
+def plain_ipv6(make):
+    return outcome_of(make, socket.AF_INET6)
+
+
+def one_stranger(make):
+    strangers_first(1)
+    return outcome_of(make)
+
+
+def sixty_strangers(make):
+    strangers_first(60)
+    return outcome_of(make)
+
+
+def stranger_with_our_port(make):
+
+    def connect_after_namesake(sock, address, connect):
+        if not strangers:
+            stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
+            strangers.append(stranger)
+            sock.bind(("127.0.0.1", 0))
+            stranger.bind(("127.0.0.2", sock.getsockname()[1]))
+            stranger.connect(address)
+            stranger.sendall(b"stranger")
+        return connect(address)
+
+    on_connect(connect_after_namesake)
+    return outcome_of(make)
+
+
+def flood(make):
+    flooder = subprocess.Popen(
+        [sys.executable, os.path.join(HERE, "flooder.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+    class Flooded(StandIn):
+        def listen(self, *backlog):
+            self.real.listen(*backlog)
+            flooder.stdin.write("%s %d\n" % self.real.getsockname()[:2])
+            flooder.stdin.flush()
+            flooder.stdout.readline()
+
+    socket.socket = Flooded
+    outcomes = [outcome_of(make) for _ in range(20)]
+    flooder.stdin.close()
+    flooder.wait()
+    return in_short(outcomes)
+
+
+def never_completed(make):
+    listener = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fillers = [RealSocket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    on_connect(lambda sock, address, connect: connect(listener.getsockname()))
+    return outcome_of(make)
+
+
+def default_timeout(make, seconds):
+    socket.setdefaulttimeout(seconds)
+    outcomes = []
+    for _ in range(100):
+        try:
+            pair = make()
+        except socket.error as error:
+            outcomes.append(name_of(error))
+            continue
+        timeouts = [end.gettimeout() for end in pair]
+        outcome = outcome_of_pair(*pair)
+        close(*pair)
+        if timeouts != [seconds, seconds]:
+            outcome += ", timeouts %s and %s" % tuple(timeouts)
+        outcomes.append(outcome)
+    return in_short(outcomes)
+
+
+def default_timeout_7_5(make):
+    return default_timeout(make, 7.5)
+
+
+def default_timeout_0(make):
+    return default_timeout(make, 0.0)
+
+
+def ctrl_c(make):
+    """Ctrl-C at each call in turn; what is then open is counted before any collection."""
+    calls = []
+    interrupted_at = [None]
+
+    def count(name, call):
+        calls.append(name)
+        if len(calls) == interrupted_at[0]:
+            raise KeyboardInterrupt
+        return call()
+
+    class Interrupted(StandIn):
+        def __init__(self, *args, **kwargs):
+            def make_one():
+                StandIn.__init__(self, *args, **kwargs)
+
+            make_one() if kwargs else count("socket", make_one)
+
+        def __getattr__(self, name):
+            method = getattr(self.real, name)
+            return lambda *args: count(name, lambda: method(*args))
+
+        def accept(self):
+            return count("accept", lambda: StandIn.accept(self))
+
+    socket.socket = Interrupted
+    pair = make()
+    total = len(calls)
+    close(*(end.real for end in pair))
+    del pair
+    left_open = []
+    for number in range(1, total + 1):
+        del calls[:]
+        interrupted_at[0] = number
+        before = open_sockets()
+        try:
+            close(*(end.real for end in make()))
+        except KeyboardInterrupt:
+            pass
+        if open_sockets() > before:
+            left_open.append(calls[-1])
+    if left_open:
+        return "something left open after %d of %d calls" % (len(left_open), total)
+    return "nothing left open"
+
+
+def busy_port(make):
+    tries = []
+
+    def connect_but_once(sock, address, connect):
+        tries.append(address)
+        if len(tries) == 1:
+            raise socket.error(errno.EADDRINUSE, "Address already in use")
+        return connect(address)
+
+    on_connect(connect_but_once)
+    return outcome_of(make)
+
+
+def signals(make):
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+    outcomes = [outcome_of(make) for _ in range(200)]
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return in_short(outcomes)
+
+
+def in_short(outcomes):
+    counts = [(outcomes.count(outcome), outcome) for outcome in set(outcomes)]
+    if len(counts) == 1:
+        return outcomes[0]
+    return ", ".join("%d x %s" % each for each in sorted(counts, reverse=True))
+
+
+PYTHON3 = [sys.executable]
+PYPY3 = ["pypy3"]
+PYTHON27 = ["python2.7"]
+JYTHON = [os.path.join(HERE, "lacking.sh"), "jython27"]
+SITUATIONS = [
+    ("plain pair, AF_INET", plain_ipv4, PYTHON3),
+    ("plain pair, AF_INET6", plain_ipv6, PYTHON3),
+    ("a stranger connects first", one_stranger, PYTHON3),
+    ("sixty strangers connect first", sixty_strangers, PYTHON3),
+    ("a stranger on 127.0.0.2 with our port", stranger_with_our_port, PYTHON3),
+    ("a process that keeps connecting, 20 pairs", flood, PYTHON3),
+    ("the connection never completes", never_completed, PYTHON3),
+    ("default timeout 7.5, 100 pairs", default_timeout_7_5, PYTHON3),
+    ("default timeout 0, 100 pairs", default_timeout_0, PYTHON3),
+    ("Ctrl-C at each call", ctrl_c, PYTHON3),
+    ("the same on PyPy 3, which collects late", ctrl_c, PYPY3),
+    ("connect finds the port busy, once", busy_port, PYTHON3),
+    ("signals at 10 kHz, 200 pairs", signals, PYTHON3),
+    ("Python 2.7 on Linux", plain_ipv4, PYTHON27),
+    ("Jython 2.7", plain_ipv4, JYTHON),
+]
+
+AS_IT_SHOULD_BE = {"right pair", "nothing left open", "TimeoutError ETIMEDOUT after 10 s"}
+
+
+def run_cell(row, implementation):
+    _, _, python = SITUATIONS[row]
+    if implementation == CPYTHON and python is not PYTHON3:
+        return "not there"
+    process = subprocess.Popen(
+        python + [os.path.abspath(__file__), str(row), implementation],
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        start_new_session=True,
+    )
+    try:
+        # Jython takes its time to start, and may have to be built first.
+        out, _ = process.communicate(timeout=LIMIT if python is PYTHON3 else 300)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return "hang, over %d s" % LIMIT
+    assert process.returncode == 0, (SITUATIONS[row], implementation)
+    return out.strip()
+
+
+def fetch_kafka_copies(folder):
+    for release in KAFKA_RELEASES:
+        subprocess.check_call(
+            [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+            + ["--no-deps", "-d", folder, "kafka-python==" + release]
+        )
+        with zipfile.ZipFile(
+            os.path.join(folder, "kafka_python-%s-py2.py3-none-any.whl" % release)
+        ) as wheel:
+            copy = os.path.join(folder, release + ".py")
+            with open(copy, "wb") as target:
+                target.write(wheel.read("kafka/vendor/socketpair.py"))
+        yield "kafka-python " + release, copy
+
+
+def main():
+    folder = tempfile.mkdtemp()
+    try:
+        implementations = [
+            ("backports_socketpair", OURS),
+            ("CPython " + platform.python_version(), CPYTHON),
+        ] + list(fetch_kafka_copies(folder))
+        print_row(["situation"] + [name for name, _ in implementations])
+        print_row(["---"] * (len(implementations) + 1))
+        ours = set()
+        for row, (words, _, _) in enumerate(SITUATIONS):
+            cells = [run_cell(row, path) for _, path in implementations]
+            print_row([words] + cells)
+            ours.add(cells[0])
+    finally:
+        shutil.rmtree(folder)
+    return 0 if ours == AS_IT_SHOULD_BE else 1
+
+
+def print_row(cells):
+    print("| " + " | ".join(cells) + " |")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit(main())
+    else:
+        print(SITUATIONS[int(sys.argv[1])][1](function_of(sys.argv[2])))
+        sys.stdout.flush()
+        # Threads that are left, as Jython's are, do not keep it.
+        os._exit(0)

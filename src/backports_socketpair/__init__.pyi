@@ -1,0 +1,3 @@
+from socket import socketpair as socketpair
+
+__version__: str

@@ -1,0 +1,23 @@
+"""A program that type checkers read: mypy --strict and pyright find no fault in it, nor a needless "ignore"."""
+
+import socket
+
+import backports_socketpair
+from backports_socketpair import socketpair
+
+
+def wake_up_pipe() -> "tuple[socket.socket, socket.socket]":
+    return socketpair()
+
+
+def carry(byte: bytes) -> bytes:
+    first, second = socketpair(socket.AF_INET, socket.SOCK_STREAM, 0)
+    first.sendall(byte)
+    return second.recv(1)
+
+
+def version() -> str:
+    return backports_socketpair.__version__
+
+
+socketpair(family=b"no family")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

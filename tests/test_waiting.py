@@ -129,11 +129,12 @@ def test_refused_client_is_raised_at_once_with_its_own_errno(stand_in, family, c
         elsewhere = closed_port
 
     made = stand_in(ToClosedPort)
-    started = default_timer()
-    with pytest.raises(socket.error) as caught:
-        fallback(family)
-    # Windows itself takes two seconds to give up, and Jython one, the first time, to load classes.
-    assert default_timer() - started < (3 if WINDOWS or JYTHON else 1)
+    for _ in range(2):  # since the first takes Jython a second or more, to load what it has for errors
+        started = default_timer()
+        with pytest.raises(socket.error) as caught:
+            fallback(family)
+        took = default_timer() - started
+    assert took < (3 if WINDOWS else 1)  # Windows itself tries for two seconds
     # Jython tells no more of a connect that failed than that it is not connected.
     assert caught.value.errno == (errno.ENOTCONN if JYTHON else errno.ECONNREFUSED)
     assert "connect to" in str(caught.value)

@@ -1,0 +1,340 @@
+"""What a pair costs: ours, CPython's own fallback and the native pair, taken in turn in one run.
+
+    python3 tests/benchmark.py [--quick] [--plot FILE]
+
+Prints medians, and the ratio of ours to CPython's fallback where there is one. --quick takes a tenth of the rounds.
+--plot draws into FILE (with matplotlib). The exit status is 1 if ours costs more than it promises: 1.10 times CPython's
+fallback for a pair, a thousandth of it for a write-write-read, and, where Python has its own socketpair, 1.10 times
+"import socket" for the import.
+
+Runs on the Pythons without socketpair too, with fewer rounds:
+
+    tests/lacking.sh win27 tests/benchmark.py
+"""
+
+from __future__ import division, print_function
+
+import argparse
+import ast
+import gc
+import importlib
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from timeit import default_timer
+
+from support import JYTHON, WINDOWS, close, run_python
+
+SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src")
+sys.path.insert(0, SOURCES)
+OURS = importlib.import_module("backports_socketpair.socketpair")._fallback_socketpair
+
+FUNCTIONS = [("ours", OURS)]
+if hasattr(socket, "_fallback_socketpair"):
+    FUNCTIONS.append(("CPython's", socket._fallback_socketpair))
+if socket.socketpair is not OURS:
+    FUNCTIONS.append(("native", socket.socketpair))
+HAS_PEER = len(FUNCTIONS) == 3
+
+# A pair takes Wine fifty times as long as Linux, and Jython a hundred descriptors if it is not given time.
+FEWER = 200 if JYTHON else 10 if WINDOWS else 1
+AT_ONCE = 10 if JYTHON else 500 if WINDOWS else 100000
+BULK = 1 << (20 if JYTHON else 24 if WINDOWS else 26)  # bytes
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def timed(function, *args):
+    started = default_timer()
+    function(*args)
+    return default_timer() - started
+
+
+def in_turn(rounds, measure):
+    """Call measure with each function in turn, that often; return the medians in the order of FUNCTIONS."""
+    values = [[] for _ in FUNCTIONS]
+    for _ in range(rounds):
+        for (_, function), into in zip(FUNCTIONS, values):
+            into.append(measure(function))
+    return [median(each) for each in values]
+
+
+# Each takes the function that makes a pair, and returns seconds if nothing else is said.
+
+
+def pair(function):
+    ends = []
+    seconds = timed(lambda: ends.extend(function()))
+    close(*reversed(ends))
+    return seconds
+
+
+def over_a_pair(use):
+    def measure(function):
+        first, second = function()
+        try:
+            for end in (first, second):
+                end.settimeout(30)
+            return use(first, second)
+        finally:
+            close(second, first)
+
+    return measure
+
+
+@over_a_pair
+def wake_up(first, second):
+    def there_and_back():
+        first.sendall(b"1")
+        second.recv(1)
+        second.sendall(b"2")
+        first.recv(1)
+
+    return median([timed(there_and_back) for _ in range(50)])
+
+
+@over_a_pair
+def write_write_read(first, second):
+    def exchange():
+        first.sendall(b"1")
+        first.sendall(b"2")
+        if len(second.recv(2)) < 2:
+            second.recv(1)
+        second.sendall(b"3")
+        first.recv(1)
+
+    return median([timed(exchange) for _ in range(5)])
+
+
+@over_a_pair
+def bulk(first, second):
+    """Bytes per second."""
+    chunk = b"x" * 65536
+    sender = threading.Thread(target=lambda: [first.sendall(chunk) for _ in range(BULK // len(chunk))])
+
+    def receive():
+        sender.start()
+        left = BULK
+        while left:
+            left -= len(second.recv(min(left, 1 << 18)))
+        sender.join()
+
+    return BULK / timed(receive)
+
+
+def wait_for_ports(pairs):
+    """Wait until Linux's 28,000 ports will do for so many pairs: each keeps one for a minute after it is closed."""
+    deadline = default_timer() + 75
+    while ports_in_time_wait() > 24000 - pairs and default_timer() < deadline:
+        time.sleep(1)
+
+
+def ports_in_time_wait():
+    try:
+        with open("/proc/net/sockstat") as sockstat:
+            return int(sockstat.read().split(" tw ")[1].split()[0])
+    except EnvironmentError:  # not on Linux
+        return 0
+
+
+def one_after_another(count, first_to_close):
+    """Seconds for each of count pairs, made and closed, in the order of FUNCTIONS."""
+    wait_for_ports(count * len(FUNCTIONS))
+    times = [[] for _ in FUNCTIONS]
+
+    def make_and_close(function):
+        ends = function()
+        close(ends[first_to_close], ends[1 - first_to_close])
+
+    for _ in range(count):
+        for (_, function), into in zip(FUNCTIONS, times):
+            into.append(timed(make_and_close, function))
+    return times
+
+
+def growth(times):
+    """How much longer the last tenth takes than the first."""
+    tenth = max(1, len(times) // 10)
+    return median(times[-tenth:]) / median(times[:tenth])
+
+
+def in_own_process(name, index):
+    """What the function called name returns for one of FUNCTIONS: nothing that was done before gets into it."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    code = "import sys, os; sys.path.insert(0, %r); import benchmark as b; print(b.%s(b.FUNCTIONS[%d][1])); "
+    return ast.literal_eval(run_python("-c", code % (here, name, index) + "sys.stdout.flush(); os._exit(0)"))
+
+
+def open_at_once(function):
+    """How many pairs can be open at once, and the bytes of the process's memory for each (None if not known)."""
+    gc.collect()
+    before = resident_memory()
+    pairs = []
+    try:
+        while len(pairs) < AT_ONCE:
+            pairs.append(function())
+    except socket.error:  # no descriptor is left
+        pass
+    count = len(pairs)
+    close(*pairs.pop())  # to read the file with
+    after = resident_memory()
+    for first, second in pairs:
+        close(second, first)
+    return count, None if before is None else (after - before) / count
+
+
+def resident_memory():
+    try:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, EnvironmentError, ValueError):
+        return None
+
+
+TIME_IMPORTS = """
+import sys
+sys.path.insert(0, %r)
+from timeit import default_timer
+started = default_timer()
+import socket
+between = default_timer()
+%s
+resumed = default_timer()
+import backports_socketpair
+print("%%r %%r" %% (between - started, default_timer() - resumed))
+"""
+
+
+def import_times(rounds, before=""):
+    """Median seconds of importing socket, and then ours, and what both take over the first alone.
+
+    Each round is a process of its own, in which before is run between the imports.
+    """
+    folder = tempfile.mkdtemp()
+    try:
+        sources = os.path.join(folder, "src")
+        shutil.copytree(SOURCES, sources)
+        # Byte-compiled by the first round, as an installed package is.
+        environment = dict(os.environ)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        code = TIME_IMPORTS % (sources, before)
+        outputs = [run_python("-c", code, env=environment) for _ in range(rounds + 1)][1:]
+        times = [list(map(float, output.split())) for output in outputs]
+        ratios = [(ours + sockets) / sockets for sockets, ours in times]
+        return median([sockets for sockets, _ in times]), median([ours for _, ours in times]), median(ratios)
+    finally:
+        shutil.rmtree(folder)
+
+
+# What is printed
+
+
+def microseconds(value):
+    return "%.1f us" % (value * 1e6)
+
+
+def megabytes_per_second(value):
+    return "%.0f MB/s" % (value / 1e6)
+
+
+def print_row(words, cells, ratio=None):
+    print(("%-36s" + "%14s" * len(cells)) % ((words,) + tuple(cells)) + ("" if ratio is None else "  %15s" % ratio))
+    sys.stdout.flush()
+
+
+def print_medians(words, medians, form):
+    ratio = "%.3g" % (medians[0] / medians[1]) if HAS_PEER else None
+    print_row(words, [form(each) for each in medians], ratio)
+    return medians
+
+
+def print_import(words, measured):
+    sockets, ours, ratio = measured
+    print_row(words, [microseconds(sockets), microseconds(ours)], "both %.3g of the first" % ratio)
+    return ratio
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--plot", metavar="FILE")
+    options = parser.parse_args()
+
+    def rounds(number):
+        return max(3, number // FEWER // (10 if options.quick else 1))
+
+    wait_for_ports(rounds(20000))
+    print("%s %s on %s" % (platform.python_implementation(), platform.python_version(), platform.platform()))
+    names = [name for name, _ in FUNCTIONS]
+    print_row("medians, taken in turn", names, "ours/CPython's" if HAS_PEER else None)
+    pairs = print_medians("a pair", in_turn(rounds(10000), pair), microseconds)
+    wake_ups = print_medians("a wake-up, there and back", in_turn(rounds(200), wake_up), microseconds)
+    exchanges = print_medians("a write-write-read", in_turn(rounds(50), write_write_read), microseconds)
+    print_medians("bulk", in_turn(rounds(30), bulk), megabytes_per_second)
+
+    runs = {}
+    count = rounds(10000)
+    for first_to_close, words in ((1, "second"), (0, "first")):
+        times = runs[words] = one_after_another(count, first_to_close)
+        label = "%d pairs, %s end closed first" % (count, words)
+        print_medians(label, [median(each) for each in times], microseconds)
+        print_row("   the last tenth over the first", ["%.2f" % growth(each) for each in times])
+
+    at_once = [in_own_process("open_at_once", index) for index in range(len(FUNCTIONS))]
+    print_row("pairs open at once", ["%s%d" % (">" if n == AT_ONCE else "", n) for n, _ in at_once])
+    if at_once[0][1] is not None:
+        print_row("   memory of the process for each", ["%.0f bytes" % memory for _, memory in at_once])
+
+    importing = print_import("import socket, then ours", import_times(rounds(400)))
+    if socket.socketpair is not OURS:
+        print_import("the same, socketpair missing", import_times(rounds(400), "del socket.socketpair"))
+
+    if options.plot:
+        plot(options.plot, runs, {"a pair": pairs, "a wake-up": wake_ups, "write-write-read": exchanges})
+    if not HAS_PEER:
+        return 0
+    return int(pairs[0] > 1.10 * pairs[1] or exchanges[0] > exchanges[1] / 1000 or importing > 1.10)
+
+
+def plot(path, runs, medians):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (bars, lines) = pyplot.subplots(1, 2, figsize=(12, 4.5))
+    width = 0.8 / len(FUNCTIONS)
+    for index, (name, _) in enumerate(FUNCTIONS):
+        places = [place + index * width for place in range(len(medians))]
+        bars.bar(places, [values[index] * 1e6 for values in medians.values()], width, label=name)
+    bars.set_xticks([place + 0.4 - width / 2 for place in range(len(medians))])
+    bars.set_xticklabels(list(medians))
+    bars.set_yscale("log")
+    bars.set_ylabel("microseconds")
+    bars.legend()
+    for words, times in runs.items():
+        for (name, _), values in zip(FUNCTIONS, times):
+            step = max(1, len(values) // 100)
+            points = range(0, len(values) - step + 1, step)
+            costs = [median(values[point : point + step]) * 1e6 for point in points]
+            lines.plot(list(points), costs, label="%s, %s end closed first" % (name, words))
+    lines.set_xlabel("pairs made and closed before")
+    lines.set_ylabel("microseconds for the next")
+    lines.set_ylim(bottom=0)
+    lines.legend()
+    figure.suptitle("%s %s" % (platform.python_implementation(), platform.python_version()))
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # Jython's threads would keep it

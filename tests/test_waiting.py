@@ -161,15 +161,21 @@ def test_client_that_fails_later_on_is_raised_then_with_its_own_errno(
     assert all(map(is_closed, made))
 
 
-def test_accepted_before_it_fails_is_no_pair(stand_in, family):
-    """The connecting end failed late, while the accepted one was there."""
-
+@pytest.mark.parametrize("told_by", ["connect_ex", "SO_ERROR"])
+def test_accepted_connection_whose_other_end_has_failed_is_no_pair(stand_in, family, told_by):
     class FailingLate(StandIn):
         asked = 0
 
         def connect_ex(self, address):
             self.asked += 1
-            return self.real.connect_ex(address) if self.asked == 1 else errno.ECONNRESET
+            if self.asked > 1 and told_by == "connect_ex":
+                return errno.ECONNRESET
+            return self.real.connect_ex(address)
+
+        def getsockopt(self, level, option):
+            if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR) and told_by == "SO_ERROR":
+                return errno.ECONNRESET
+            return self.real.getsockopt(level, option)
 
     made = stand_in(FailingLate)
     with pytest.raises(socket.error) as caught:

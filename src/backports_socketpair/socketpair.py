@@ -8,9 +8,9 @@ Where Python has its own, ``socket`` is left as it is. Either way this module's 
 is the one that ``socket`` has.
 
 The idea, to listen, connect and accept within one thread, is Geert Jansen's public-domain
-recipe. New here is what was reported against its copies in twenty years: a stranger's connection
-is never taken for our own (CVE-2024-3219) and does not end the call, waiting has an end, both ends
-are connected when they are returned, and nothing is left open whatever is raised.
+recipe. New here is the answer to what was reported against its copies: a stranger's connection is
+never taken for our own (CVE-2024-3219) and does not end the call, waiting has an end, both ends are
+connected when they are returned, and nothing is left open whatever is raised.
 
 Limits: AF_INET and AF_INET6, SOCK_STREAM only. It is TCP, with TCP's buffers, and each pair leaves
 a port in TIME_WAIT. ``socket.socket`` is used as it is found, replaced by gevent or PySocks or not.
@@ -97,6 +97,7 @@ def _fallback_socketpair(family=socket.AF_INET, type=socket.SOCK_STREAM, proto=0
 
 
 def _check_supported(family, type, proto):
+    # A list, in which a family that cannot be hashed is not found either.
     if family not in list(_LOOPBACK) or type != socket.SOCK_STREAM or proto != 0:
         raise ValueError(
             "socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0,"
@@ -187,12 +188,11 @@ def _accept_own(listener, client, address, opened):
             strangers += 1
             sock.close()
             opened.remove(sock)
-        if not server:
-            # Windows reports a connect that failed later on here and nowhere else, Jython below.
-            late_failure = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if late_failure:
-                raise _connect_error(late_failure, address)
-        # On Jython the server may be there, and getpeername answer, before client can send.
+        # Windows reports a connect that failed later on here, and starts anew when asked below.
+        late_failure = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if late_failure:
+            raise _connect_error(late_failure, address)
+        # On Jython server may be there, and getpeername answer, before client can send.
         if _advance_connect(client, address) and server:
             return server
         if _now() > deadline:

@@ -20,6 +20,7 @@ import gc
 import importlib
 import os
 import platform
+import random
 import shutil
 import socket
 import sys
@@ -41,7 +42,7 @@ if socket.socketpair is not OURS:
     FUNCTIONS.append(("native", socket.socketpair))
 HAS_PEER = len(FUNCTIONS) == 3
 
-# A pair takes Wine fifty times as long as Linux, and Jython a hundred descriptors if it is not given time.
+# A pair takes Wine some fifty times as long as Linux, and of each Jython may keep twenty descriptors.
 FEWER = 200 if JYTHON else 10 if WINDOWS else 1
 AT_ONCE = 10 if JYTHON else 500 if WINDOWS else 100000
 BULK = 1 << (20 if JYTHON else 24 if WINDOWS else 26)  # bytes
@@ -58,12 +59,17 @@ def timed(function, *args):
 
 
 def in_turn(rounds, measure):
-    """Call measure with each function in turn, that often; return the medians in the order of FUNCTIONS."""
+    """What measure says of each of FUNCTIONS, that often, in their order.
+
+    In each round they take turns in another order, since it matters what the processor did just before.
+    """
     values = [[] for _ in FUNCTIONS]
+    order = list(range(len(FUNCTIONS)))
     for _ in range(rounds):
-        for (_, function), into in zip(FUNCTIONS, values):
-            into.append(measure(function))
-    return [median(each) for each in values]
+        random.shuffle(order)
+        for index in order:
+            values[index].append(measure(FUNCTIONS[index][1]))
+    return values
 
 
 # Each takes the function that makes a pair, and returns seconds if nothing else is said.
@@ -147,16 +153,12 @@ def ports_in_time_wait():
 def one_after_another(count, first_to_close):
     """Seconds for each of count pairs, made and closed, in the order of FUNCTIONS."""
     wait_for_ports(count * len(FUNCTIONS))
-    times = [[] for _ in FUNCTIONS]
 
     def make_and_close(function):
         ends = function()
         close(ends[first_to_close], ends[1 - first_to_close])
 
-    for _ in range(count):
-        for (_, function), into in zip(FUNCTIONS, times):
-            into.append(timed(make_and_close, function))
-    return times
+    return in_turn(count, lambda function: timed(make_and_close, function))
 
 
 def growth(times):
@@ -249,7 +251,8 @@ def print_row(words, cells, ratio=None):
     sys.stdout.flush()
 
 
-def print_medians(words, medians, form):
+def print_medians(words, values, form):
+    medians = [median(each) for each in values]
     ratio = "%.3g" % (medians[0] / medians[1]) if HAS_PEER else None
     print_row(words, [form(each) for each in medians], ratio)
     return medians
@@ -274,7 +277,7 @@ def main():
     print("%s %s on %s" % (platform.python_implementation(), platform.python_version(), platform.platform()))
     names = [name for name, _ in FUNCTIONS]
     print_row("medians, taken in turn", names, "ours/CPython's" if HAS_PEER else None)
-    pairs = print_medians("a pair", in_turn(rounds(10000), pair), microseconds)
+    pairs = print_medians("a pair", in_turn(rounds(20000), pair), microseconds)
     wake_ups = print_medians("a wake-up, there and back", in_turn(rounds(200), wake_up), microseconds)
     exchanges = print_medians("a write-write-read", in_turn(rounds(50), write_write_read), microseconds)
     print_medians("bulk", in_turn(rounds(30), bulk), megabytes_per_second)
@@ -284,7 +287,7 @@ def main():
     for first_to_close, words in ((1, "second"), (0, "first")):
         times = runs[words] = one_after_another(count, first_to_close)
         label = "%d pairs, %s end closed first" % (count, words)
-        print_medians(label, [median(each) for each in times], microseconds)
+        print_medians(label, times, microseconds)
         print_row("   the last tenth over the first", ["%.2f" % growth(each) for each in times])
 
     at_once = [in_own_process("open_at_once", index) for index in range(len(FUNCTIONS))]

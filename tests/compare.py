@@ -299,7 +299,7 @@ SITUATIONS = [
     ("default timeout 7.5, 100 pairs", default_timeout_7_5, PYTHON3),
     ("default timeout 0, 100 pairs", default_timeout_0, PYTHON3),
     ("Ctrl-C at each call", ctrl_c, PYTHON3),
-    ("the same on PyPy 3, which collects late", ctrl_c, PYPY3),
+    ("Ctrl-C at each call, on PyPy 3, which collects late", ctrl_c, PYPY3),
     ("connect finds the port busy, once", busy_port, PYTHON3),
     ("signals at 10 kHz, 200 pairs", signals, PYTHON3),
     ("Python 2.7 on Linux", plain_ipv4, PYTHON27),

@@ -12,6 +12,20 @@ import pytest
 
 from support import JYTHON, close, load, open_sockets
 
+if JYTHON:
+    from java.lang import Throwable
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(pyfuncitem):
+        """Fail a test that a Java exception ends, which pytest would count as passed."""
+        names = pyfuncitem._fixtureinfo.argnames
+        try:
+            pyfuncitem.obj(**dict((name, pyfuncitem.funcargs[name]) for name in names))
+        except Throwable as error:
+            pytest.fail("Java exception: %r" % error)
+        return True
+
+
 # By name, since the package's attribute of that name is the function.
 module = importlib.import_module("backports_socketpair.socketpair")
 

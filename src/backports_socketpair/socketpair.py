@@ -85,9 +85,10 @@ def _fallback_socketpair(family=socket.AF_INET, type=socket.SOCK_STREAM, proto=0
         listener, client, address = _listen_and_connect(family, opened)
         server = _accept_own(listener, client, address, opened)
         for end in (server, client):
+            # On Windows and BSD server may not block, while Python 2 believes that it does.
+            end.settimeout(socket.getdefaulttimeout())
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
             _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            end.settimeout(socket.getdefaulttimeout())
         listener.close()
         return server, client
     except BaseException:  # KeyboardInterrupt and SystemExit leave nothing open either
@@ -133,8 +134,8 @@ def _open_socket(family, opened):
 
 def _listen(listener, host):
     """Listen on a free port of host and return the address, for connect()."""
-    # Any default timeout may be in force, and a Jython listener that does not block reports a
-    # failed bind nowhere.
+    # Any default timeout may be in force, and where a Jython listener does not block, a bind that
+    # fails is no socket.error but a Java exception.
     listener.setblocking(True)
     if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
         # Windows lets another process take over a port that was not bound exclusively.
@@ -180,9 +181,6 @@ def _accept_own(listener, client, address, opened):
             wait = min(2 * wait + 0.001, _LONGEST_WAIT)
         elif _is_from(client, address, peer):
             server = sock
-            # On Windows and BSD it may be non-blocking while Python 2 believes it blocks, and
-            # on Jython an accepted socket receives nothing before it is given a mode.
-            server.setblocking(False)
         else:
             # Any local process may connect. To give up would let it keep a program from starting.
             strangers += 1

@@ -20,7 +20,7 @@ if JYTHON:
         """Fail a test that a Java exception ends, which pytest would count as passed."""
         names = pyfuncitem._fixtureinfo.argnames
         try:
-            pyfuncitem.obj(**dict((name, pyfuncitem.funcargs[name]) for name in names))
+            pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
         except Throwable as error:
             pytest.fail("Java exception: %r" % error)
         return True

@@ -22,7 +22,7 @@ import tempfile
 import zipfile
 from timeit import default_timer
 
-from support import RealSocket, StandIn, close, load, open_sockets
+from support import Flooder, RealSocket, StandIn, close, full_listener, load, open_sockets, passing_calls
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.path.dirname(HERE), "src", "backports_socketpair", "socketpair.py")
@@ -135,7 +135,6 @@ def sixty_strangers(make):
 
 
 def stranger_with_our_port(make):
-
     def connect_after_namesake(sock, address, connect):
         if not strangers:
             stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
@@ -151,35 +150,21 @@ def stranger_with_our_port(make):
 
 
 def flood(make):
-    flooder = subprocess.Popen(
-        [sys.executable, os.path.join(HERE, "flooder.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    flooder = Flooder()
 
     class Flooded(StandIn):
         def listen(self, *backlog):
             self.real.listen(*backlog)
-            flooder.stdin.write("%s %d\n" % self.real.getsockname()[:2])
-            flooder.stdin.flush()
-            flooder.stdout.readline()
+            flooder.flood(*self.real.getsockname()[:2])
 
     socket.socket = Flooded
     outcomes = [outcome_of(make) for _ in range(20)]
-    flooder.stdin.close()
-    flooder.wait()
+    flooder.stop()
     return in_short(outcomes)
 
 
 def never_completed(make):
-    listener = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(0)
-    fillers = [RealSocket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(4)]
-    for filler in fillers:
-        filler.setblocking(False)
-        filler.connect_ex(listener.getsockname())
+    listener, _fillers = full_listener(socket.AF_INET, "127.0.0.1")
     on_connect(lambda sock, address, connect: connect(listener.getsockname()))
     return outcome_of(make)
 
@@ -221,21 +206,7 @@ def ctrl_c(make):
             raise KeyboardInterrupt
         return call()
 
-    class Interrupted(StandIn):
-        def __init__(self, *args, **kwargs):
-            def make_one():
-                StandIn.__init__(self, *args, **kwargs)
-
-            make_one() if kwargs else count("socket", make_one)
-
-        def __getattr__(self, name):
-            method = getattr(self.real, name)
-            return lambda *args: count(name, lambda: method(*args))
-
-        def accept(self):
-            return count("accept", lambda: StandIn.accept(self))
-
-    socket.socket = Interrupted
+    socket.socket = passing_calls(count)
     pair = make()
     total = len(calls)
     close(*(end.real for end in pair))

@@ -30,6 +30,71 @@ class StandIn(object):
         return (sock if isinstance(sock, StandIn) else type(self)(real=sock)), peer
 
 
+def passing_calls(pass_on):
+    """A stand-in whose every call goes through pass_on(name, call), the making of a socket included."""
+
+    class Passing(StandIn):
+        def __init__(self, *args, **kwargs):
+            def make():
+                StandIn.__init__(self, *args, **kwargs)
+
+            # An accepted socket, which is given by name, is part of the call to accept.
+            make() if kwargs else pass_on("socket", make)
+
+        def __getattr__(self, name):
+            method = getattr(self.real, name)
+            return lambda *args: pass_on(name, lambda: method(*args))
+
+        def accept(self):
+            return pass_on("accept", lambda: StandIn.accept(self))
+
+    return Passing
+
+
+def full_listener(family, host):
+    """A listener whose backlog is full, so that it answers no further client; and what fills it."""
+    listener = RealSocket(family, socket.SOCK_STREAM)
+    listener.bind((host, 0))
+    listener.listen(0)
+    fillers = [RealSocket(family, socket.SOCK_STREAM) for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    return listener, fillers
+
+
+def unused_port(family, host):
+    probe = RealSocket(family, socket.SOCK_STREAM)
+    probe.bind((host, 0))
+    probe.listen(1)  # Jython has no port before
+    port = probe.getsockname()[1]
+    probe.close()
+    return port
+
+
+class Flooder(object):
+    """The stranger in a process of its own."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "flooder.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+
+    def flood(self, host, port):
+        """Keep connecting there; return when the first connection stands."""
+        self.process.stdin.write("%s %d\n" % (host, port))
+        self.process.stdin.flush()
+        assert self.process.stdout.readline().strip() == "connected"
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 def close(*socks):
     for sock in socks:
         sock.close()

@@ -9,7 +9,16 @@ import sys
 import pytest
 
 from conftest import module
-from support import JYTHON, RealSocket, StandIn, assert_open_sockets, close, is_closed, open_sockets
+from support import (
+    JYTHON,
+    RealSocket,
+    StandIn,
+    assert_open_sockets,
+    close,
+    is_closed,
+    open_sockets,
+    passing_calls,
+)
 
 try:
     import resource
@@ -47,8 +56,8 @@ class Calls(object):
     def pass_on(self, name, call):
         fault = (name, self.names.count(name)) == self.at
         self.names.append(name)
-        # What makes a socket cannot both have made it and raise.
         self.raised = self.raised or fault
+        # What makes a socket cannot both have made it and raise.
         if fault and not (self.afterwards and name not in ("socket", "accept")):
             raise self.error
         result = call()
@@ -61,28 +70,14 @@ class Calls(object):
         calls = self
         strangers = []
 
-        class Counted(StandIn):
-            def __init__(self, *args, **kwargs):
-                def make():
-                    StandIn.__init__(self, *args, **kwargs)
-
-                # An accepted socket is part of the call to accept.
-                make() if kwargs else calls.pass_on("socket", make)
-
-            def __getattr__(self, name):
-                method = getattr(self.real, name)
-                return lambda *args: calls.pass_on(name, lambda: method(*args))
-
-            def accept(self):
-                return calls.pass_on("accept", lambda: StandIn.accept(self))
-
+        class AfterStrangers(passing_calls(self.pass_on)):
             def connect_ex(self, address):
                 while len(strangers) < strangers_to_come:
                     strangers.append(RealSocket(family, socket.SOCK_STREAM))
                     strangers[-1].connect(address)
                 return calls.pass_on("connect_ex", lambda: self.real.connect_ex(address))
 
-        made = stand_in(Counted)
+        made = stand_in(AfterStrangers)
         try:
             outcome = fallback(family)
         except BaseException as error:

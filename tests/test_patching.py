@@ -32,7 +32,7 @@ print(second.recv(1) == b"x")
 
 def run(code, folder):
     program = "import sys\nsys.path.insert(0, %r)\n" % str(folder)
-    return run_python("-c", program + textwrap.dedent(code)).strip()
+    return run_python("-c", program + code).strip()
 
 
 @pytest.fixture
@@ -146,11 +146,8 @@ def test_one_file_works_from_a_zip(vendor):
 
 def test_sibling_module_named_socket_is_not_mistaken_for_the_standard_one(vendor):
     vendor.join("library", "vendor", "socket.py").write("raise ImportError('the wrong socket')")
-    code = """
-        from library.vendor import pairs
-        print(pairs.socket is socket)
-    """
-    assert run("import socket" + textwrap.dedent(code), vendor) == "True"
+    code = "import socket; from library.vendor import pairs; print(pairs.socket is socket)"
+    assert run(code, vendor) == "True"
 
 
 def test_file_carries_its_own_licence_notice():

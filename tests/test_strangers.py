@@ -4,14 +4,12 @@ import errno
 import os
 import socket
 import struct
-import subprocess
-import sys
 from timeit import default_timer
 
 import pytest
 
 from conftest import has_address, module
-from support import JYTHON, RealSocket, StandIn, close
+from support import JYTHON, Flooder, RealSocket, StandIn, close, unused_port
 
 # l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
 RESET = struct.pack("HH" if os.name == "nt" else "ii", 1, 0)
@@ -121,12 +119,8 @@ def test_stranger_that_accept_has_no_address_for_is_turned_away(
 
 @pytest.mark.skipif(not has_address("AF_INET", "127.0.0.2"), reason="this machine has no 127.0.0.2")
 def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_away(stand_in):
-    # Found by a probe, since Jython binds no client before it connects.
-    probe = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
-    probe.bind(("127.0.0.1", 0))
-    probe.listen(1)
-    port = probe.getsockname()[1]
-    probe.close()
+    # Found beforehand, since Jython binds no client before it connects.
+    port = unused_port(socket.AF_INET, "127.0.0.1")
     stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
 
     class AfterNamesake(StandIn):
@@ -152,30 +146,16 @@ def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_aw
 
 @pytest.fixture
 def flooder():
-    """The stranger in a process of its own; call it with an address to flood."""
-    process = subprocess.Popen(
-        [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "flooder.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    )
-
-    def flood(address):
-        process.stdin.write("%s %d\n" % address[:2])
-        process.stdin.flush()
-        assert process.stdout.readline().strip() == "connected"
-
-    yield flood
-    process.stdin.close()
-    process.wait()
-    process.stdout.close()
+    flooder = Flooder()
+    yield flooder
+    flooder.stop()
 
 
 def test_second_process_that_keeps_connecting_is_kept_out(stand_in, make_pair, family, flooder):
     class Flooded(StandIn):
         def listen(self, backlog):
             self.real.listen(backlog)
-            flooder((module._LOOPBACK[family], self.real.getsockname()[1]))
+            flooder.flood(module._LOOPBACK[family], self.real.getsockname()[1])
 
         def accept(self):
             accepted = StandIn.accept(self)

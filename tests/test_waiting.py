@@ -11,7 +11,7 @@ from timeit import default_timer
 import pytest
 
 from conftest import load_copy, module
-from support import JYTHON, WINDOWS, RealSocket, StandIn, close, is_closed
+from support import JYTHON, WINDOWS, RealSocket, StandIn, close, full_listener, is_closed, unused_port
 
 try:
     from _thread import interrupt_main
@@ -47,26 +47,15 @@ class Redirected(StandIn):
 
 @pytest.fixture
 def closed_port(family):
-    listener = RealSocket(family, socket.SOCK_STREAM)
-    listener.bind((module._LOOPBACK[family], 0))
-    listener.listen(1)
-    address = listener.getsockname()[:2]
-    listener.close()
-    return address
+    host = module._LOOPBACK[family]
+    return host, unused_port(family, host)
 
 
 @pytest.fixture
-def full_listener(family):
-    """A listener whose backlog is full, so that it answers no further client."""
+def unanswering(family):
     if JYTHON:
         pytest.skip("a Jython listener accepts by itself and is never full")
-    listener = RealSocket(family, socket.SOCK_STREAM)
-    listener.bind((module._LOOPBACK[family], 0))
-    listener.listen(0)
-    fillers = [RealSocket(family, socket.SOCK_STREAM) for _ in range(4)]
-    for filler in fillers:
-        filler.setblocking(False)
-        filler.connect_ex(listener.getsockname())
+    listener, fillers = full_listener(family, module._LOOPBACK[family])
     yield listener
     close(listener, *fillers)
 
@@ -110,10 +99,10 @@ def test_time_out_tells_the_address_and_how_many_strangers_were_turned_away(
 
 
 def test_client_that_a_full_listener_does_not_answer_is_a_time_out(
-    stand_in, shorter_wait, family, full_listener
+    stand_in, shorter_wait, family, unanswering
 ):
     class ToFullListener(Redirected):
-        elsewhere = full_listener.getsockname()[:2]
+        elsewhere = unanswering.getsockname()[:2]
 
     made = stand_in(ToFullListener)
     started = default_timer()
@@ -142,14 +131,14 @@ def test_refused_client_is_raised_at_once_with_its_own_errno(stand_in, family, c
 
 
 def test_client_that_fails_later_on_is_raised_then_with_its_own_errno(
-    stand_in, family, full_listener
+    stand_in, family, unanswering
 ):
     class ToFullListener(Redirected):
-        elsewhere = full_listener.getsockname()[:2]
+        elsewhere = unanswering.getsockname()[:2]
 
         def accept(self):
             # The client's next attempt, a second after its first, is refused.
-            full_listener.close()
+            unanswering.close()
             return StandIn.accept(self)
 
     made = stand_in(ToFullListener)

@@ -7,7 +7,7 @@ import pytest
 import socks
 
 from conftest import module
-from support import close
+from support import close, unused_port
 
 
 @pytest.fixture
@@ -18,16 +18,11 @@ def proxied(monkeypatch):
 
 
 def test_proxy_that_is_down_is_an_error_at_once(proxied, family, nothing_left_open):
-    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
-    probe.close()
-    socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", port)
+    socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", unused_port(socket.AF_INET, "127.0.0.1"))
     started = default_timer()
-    with pytest.raises(socket.error) as caught:
+    with pytest.raises(socket.error):
         module._fallback_socketpair(family)
     assert default_timer() - started < 2
-    print(repr(caught.value))
 
 
 def test_pair_is_made_without_a_proxy(proxied, family):

@@ -12,6 +12,8 @@ JYTHON = sys.platform.startswith("java")
 WINDOWS = os.name == "nt"
 if WINDOWS:
     import ctypes
+if JYTHON:
+    from java.net import InetSocketAddress, Socket
 RealSocket = socket.socket
 
 
@@ -64,10 +66,15 @@ def full_listener(family, host):
 
 
 def unused_port(family, host):
-    probe = RealSocket(family, socket.SOCK_STREAM)
-    probe.bind((host, 0))
-    probe.listen(1)  # Jython has no port before
-    port = probe.getsockname()[1]
+    if JYTHON:
+        # Its own sockets close in another thread: the port may stay busy for a while.
+        probe = Socket()
+        probe.bind(InetSocketAddress(host, 0))
+        port = probe.getLocalPort()
+    else:
+        probe = RealSocket(family, socket.SOCK_STREAM)
+        probe.bind((host, 0))
+        port = probe.getsockname()[1]
     probe.close()
     return port
 

@@ -120,7 +120,7 @@ def test_stranger_that_accept_has_no_address_for_is_turned_away(
 @pytest.mark.skipif(not has_address("AF_INET", "127.0.0.2"), reason="this machine has no 127.0.0.2")
 def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_away(stand_in):
     # Found beforehand, since Jython binds no client before it connects.
-    port = unused_port(socket.AF_INET, "127.0.0.1")
+    port = unused_port(socket.AF_INET, "0.0.0.0")
     stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
 
     class AfterNamesake(StandIn):

@@ -172,7 +172,7 @@ def _connect_error(code, address):
 def _accept_own(listener, client, address, opened):
     """Return the accepted end of client's connection, once client is connected as well."""
     server = None
-    strangers = 0
+    strangers = []
     wait = 0.0  # on Linux the client is in the queue already
     deadline = _now() + _TIMEOUT
     while True:
@@ -183,7 +183,7 @@ def _accept_own(listener, client, address, opened):
             server = sock
         else:
             # Any local process may connect. To give up would let it keep a program from starting.
-            strangers += 1
+            strangers.append(sock.fileno())  # see _keep_with
             sock.close()
             opened.remove(sock)
         # Windows reports a connect that failed later on here, and starts anew when asked below.
@@ -192,13 +192,14 @@ def _accept_own(listener, client, address, opened):
             raise _connect_error(late_failure, address)
         # On Jython server may be there, and getpeername answer, before client can send.
         if _advance_connect(client, address) and server:
+            _keep_with(server, strangers)
             return server
         if _now() > deadline:
             raise socket.error(
                 errno.ETIMEDOUT,
                 "connect to %s port %d: our own connection was not made within %s s"
                 " (%d from strangers were closed); a firewall, antivirus or proxy that intercepts"
-                " loopback is the usual cause" % (address + (_TIMEOUT, strangers)),
+                " loopback is the usual cause" % (address + (_TIMEOUT, len(strangers))),
             )
 
 
@@ -223,6 +224,14 @@ def _is_from(client, address, peer):
     # 127.0.0.2 may have client's very port. macOS has told no peer at all for one that has gone.
     # Of client's own name only the port is of use: Jython says 0.0.0.0 until it is connected.
     return bool(peer) and peer[0] in _SPELLINGS[address[0]] and peer[1] == client.getsockname()[1]
+
+
+def _keep_with(server, strangers):
+    """See that no stranger is collected before server is."""
+    # Jython counts a connection out when it is closed and again when it is collected, and hangs up
+    # on all that the listener accepted when it counts none. There fileno() is the socket itself.
+    if strangers and os.name == "java":
+        server.fileno().strangers = strangers
 
 
 def _set_if_allowed(sock, level, option):

@@ -290,6 +290,7 @@ def main():
         print_medians(label, times, microseconds)
         print_row("   the last tenth over the first", ["%.2f" % growth(each) for each in times])
 
+    wait_for_ports(rounds(24000))
     at_once = [in_own_process("open_at_once", index) for index in range(len(FUNCTIONS))]
     print_row("pairs open at once", ["%s%d" % (">" if n == AT_ONCE else "", n) for n, _ in at_once])
     if at_once[0][1] is not None:

@@ -1,6 +1,6 @@
 """The same situations over our fallback and its peers; prints a table of what came of each.
 
-    python3 tests/compare.py
+    python3.13 tests/compare.py
 
 The peers are the socket._fallback_socketpair of the Python that runs this, and the copies in two releases of
 kafka-python, which pip fetches; that of 2.0.2 is the older backports.socketpair's code. Each cell is a process of its
@@ -317,6 +317,8 @@ def fetch_kafka_copies(folder):
 
 
 def main():
+    if not hasattr(socket, "_fallback_socketpair"):
+        sys.exit("CPython's fallback is compared as well: run this with Python 3.13 or newer")
     folder = tempfile.mkdtemp()
     try:
         implementations = [

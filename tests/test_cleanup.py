@@ -27,11 +27,6 @@ except ImportError:  # on Windows and Jython
 
 fallback = module._fallback_socketpair
 
-CALLS = (
-    "socket", "setblocking", "bind", "listen", "getsockname", "connect_ex", "accept", "setsockopt",
-    "settimeout", "close",
-)  # fmt: skip
-
 ERRORS = {
     "socket.error": lambda: socket.error(errno.EIO, "as the system's"),
     "KeyboardInterrupt": lambda: KeyboardInterrupt("as Ctrl-C"),
@@ -98,8 +93,8 @@ def test_fault_at_any_call_comes_out_and_leaves_nothing_open(
     calls = Calls()
     (first, second), _ = calls.run(stand_in, monkeypatch, family, strangers)
     close(first.real, second.real)
-    for call in CALLS:
-        assert call in calls.names
+    assert len(set(calls.names)) > 10
+    for call in sorted(set(calls.names)):
         for count in itertools.count():
             faulty = Calls((call, count), ERRORS[name](), afterwards)
             outcome, made = faulty.run(stand_in, monkeypatch, family, strangers)

@@ -1,6 +1,7 @@
 """How the connection comes about: what ends the wait, and what does not."""
 
 import errno
+import select
 import signal
 import socket
 import sys
@@ -146,6 +147,29 @@ def test_client_that_fails_later_on_is_raised_then_with_its_own_errno(
     with pytest.raises(socket.error) as caught:
         fallback(family)
     assert 0.5 < default_timer() - started < 5
+    assert caught.value.errno == errno.ECONNREFUSED
+    assert all(map(is_closed, made))
+
+
+def test_client_that_fails_just_before_it_is_asked_is_raised_with_its_own_errno(
+    stand_in, family, unanswering
+):
+    asked = []
+
+    class ToFullListener(Redirected):
+        elsewhere = unanswering.getsockname()[:2]
+
+        def connect_ex(self, address):
+            asked.append(address)
+            if len(asked) == 2:
+                unanswering.close()
+                select.select([], [self.real], [self.real], 5)
+            return Redirected.connect_ex(self, address)
+
+    made = stand_in(ToFullListener)
+    with pytest.raises(socket.error) as caught:
+        fallback(family)
+    assert len(asked) == 2
     assert caught.value.errno == errno.ECONNREFUSED
     assert all(map(is_closed, made))
 

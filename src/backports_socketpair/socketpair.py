@@ -160,7 +160,8 @@ def _advance_connect(client, address):
         return True
     if code in _CONNECTING:
         return False
-    raise _connect_error(code, address)
+    # Wine says ECONNABORTED of one that failed since it was last asked, and the reason only here.
+    raise _connect_error(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or code, address)
 
 
 def _connect_error(code, address):

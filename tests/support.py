@@ -1,6 +1,7 @@
 """What the tests and the comparison share: a stand-in for socket.socket, the system's table of sockets."""
 
 import os
+import select
 import socket
 import stat
 import subprocess
@@ -77,6 +78,11 @@ def unused_port(family, host):
         port = probe.getsockname()[1]
     probe.close()
     return port
+
+
+def await_connection(listener):
+    """Return when there is one to accept: Jython's threads might put a later one before it."""
+    assert select.select([listener], [], [], 10)[0]
 
 
 class Flooder(object):

@@ -14,6 +14,7 @@ from support import (
     RealSocket,
     StandIn,
     assert_open_sockets,
+    await_connection,
     close,
     is_closed,
     open_sockets,
@@ -70,6 +71,7 @@ class Calls(object):
                 while len(strangers) < strangers_to_come:
                     strangers.append(RealSocket(family, socket.SOCK_STREAM))
                     strangers[-1].connect(address)
+                    await_connection(made[0].real)
                 return calls.pass_on("connect_ex", lambda: self.real.connect_ex(address))
 
         made = stand_in(AfterStrangers)

@@ -383,11 +383,17 @@ def test_port_that_is_busy_is_tried_again_with_another_listener(stand_in, make_p
     answer = socket.error(code, "busy") if raised else code
 
     class BusyOnce(StandIn):
-        ports = []
+        listeners = []
+        asked = []
+
+        def listen(self, backlog):
+            self.real.listen(backlog)
+            self.listeners.append(self)
 
         def connect_ex(self, address):
-            self.ports.append(address[1])
-            if len(self.ports) > 1:
+            assert address[1] == self.listeners[-1].getsockname()[1]
+            self.asked.append(len(self.listeners))
+            if len(self.listeners) > 1:
                 return self.real.connect_ex(address)
             if raised:
                 raise answer
@@ -396,7 +402,7 @@ def test_port_that_is_busy_is_tried_again_with_another_listener(stand_in, make_p
     made = stand_in(BusyOnce)
     pair = make_pair()
     assert works(*pair)
-    assert len(set(BusyOnce.ports)) == 2
+    assert BusyOnce.asked[:2] == [1, 2]
     assert [is_closed(sock) for sock in made] == [True, True, True, False, False]
 
 

@@ -66,18 +66,16 @@ def full_listener(family, host):
     return listener, fillers
 
 
-def unused_port(family, host):
+def closed_port(family, host):
+    """A port that nobody else is given until what holds it is closed, and that refuses to be connected to."""
     if JYTHON:
-        # Its own sockets close in another thread: the port may stay busy for a while.
-        probe = Socket()
-        probe.bind(InetSocketAddress(host, 0))
-        port = probe.getLocalPort()
-    else:
-        probe = RealSocket(family, socket.SOCK_STREAM)
-        probe.bind((host, 0))
-        port = probe.getsockname()[1]
-    probe.close()
-    return port
+        # Its own sockets have no port before they listen, and close in another thread.
+        holder = Socket()
+        holder.bind(InetSocketAddress(host, 0))
+        return holder, holder.getLocalPort()
+    holder = RealSocket(family, socket.SOCK_STREAM)
+    holder.bind((host, 0))
+    return holder, holder.getsockname()[1]
 
 
 def await_connection(listener):

@@ -10,7 +10,7 @@ from timeit import default_timer
 import pytest
 
 from conftest import has_address, module
-from support import JYTHON, Flooder, RealSocket, StandIn, await_connection, close, unused_port
+from support import JYTHON, Flooder, RealSocket, StandIn, await_connection, close, closed_port
 
 # l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
 RESET = struct.pack("HH" if os.name == "nt" else "ii", 1, 0)
@@ -132,7 +132,8 @@ def test_stranger_that_accept_has_no_address_for_is_turned_away(
 @pytest.mark.skipif(not has_address("AF_INET", "127.0.0.2"), reason="this machine has no 127.0.0.2")
 def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_away(stand_in):
     # Found beforehand, since Jython binds no client before it connects.
-    port = unused_port(socket.AF_INET, "0.0.0.0")
+    holder, port = closed_port(socket.AF_INET, "0.0.0.0")
+    holder.close()
     stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
 
     class AfterNamesake(StandIn):

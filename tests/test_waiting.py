@@ -12,7 +12,7 @@ from timeit import default_timer
 import pytest
 
 from conftest import load_copy, module
-from support import JYTHON, WINDOWS, RealSocket, StandIn, close, full_listener, is_closed, unused_port
+from support import JYTHON, WINDOWS, RealSocket, StandIn, close, closed_port, full_listener, is_closed
 
 try:
     from _thread import interrupt_main
@@ -47,9 +47,11 @@ class Redirected(StandIn):
 
 
 @pytest.fixture
-def closed_port(family):
+def refusing(family):
     host = module._LOOPBACK[family]
-    return host, unused_port(family, host)
+    holder, port = closed_port(family, host)
+    yield host, port
+    holder.close()
 
 
 @pytest.fixture
@@ -114,9 +116,9 @@ def test_client_that_a_full_listener_does_not_answer_is_a_time_out(
     assert all(map(is_closed, made))
 
 
-def test_refused_client_is_raised_at_once_with_its_own_errno(stand_in, family, closed_port):
+def test_refused_client_is_raised_at_once_with_its_own_errno(stand_in, family, refusing):
     class ToClosedPort(Redirected):
-        elsewhere = closed_port
+        elsewhere = refusing
 
     made = stand_in(ToClosedPort)
     for _ in range(2):  # since the first takes Jython a second or more, to load what it has for errors

@@ -7,7 +7,7 @@ import pytest
 import socks
 
 from conftest import module
-from support import close, unused_port
+from support import close, closed_port
 
 
 @pytest.fixture
@@ -18,11 +18,13 @@ def proxied(monkeypatch):
 
 
 def test_proxy_that_is_down_is_an_error_at_once(proxied, family, nothing_left_open):
-    socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", unused_port(socket.AF_INET, "127.0.0.1"))
+    holder, port = closed_port(socket.AF_INET, "127.0.0.1")
+    socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", port)
     started = default_timer()
     with pytest.raises(socket.error):
         module._fallback_socketpair(family)
     assert default_timer() - started < 2
+    holder.close()
 
 
 def test_pair_is_made_without_a_proxy(proxied, family):

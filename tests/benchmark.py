@@ -33,7 +33,7 @@ from support import JYTHON, WINDOWS, close, run_python
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src")
 sys.path.insert(0, SOURCES)
-OURS = importlib.import_module("backports_socketpair.socketpair")._fallback_socketpair
+OURS = importlib.import_module("backports_socketpair.socketpair").fallback_socketpair
 
 FUNCTIONS = [("ours", OURS)]
 if hasattr(socket, "_fallback_socketpair"):

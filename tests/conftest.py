@@ -1,16 +1,23 @@
-"""What the tests share: the functions under test, and a stand-in for socket.socket.
+"""Fixtures and hooks.
 
-The fallback is tested as the module defines it, on every Python. Where Python has a socketpair of
-its own, the assertions that both must satisfy run over that as well.
+The fallback is tested as the module defines it, on every Python. Where the system has a socketpair of its own, the
+assertions that both must satisfy run over that as well.
 """
 
-import importlib
-import os
 import socket
 
 import pytest
 
-from support import JYTHON, close, load, open_sockets
+from support import (
+    HAS_NATIVE,
+    HOSTS,
+    JYTHON,
+    Relay,
+    close,
+    fallback,
+    has_address,
+    open_sockets,
+)
 
 if JYTHON:
     from java.lang import Throwable
@@ -26,35 +33,14 @@ if JYTHON:
         return True
 
 
-# By name, since the package's attribute of that name is the function.
-module = importlib.import_module("backports_socketpair.socketpair")
-
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(module.__file__)), "socketpair.py")
-HOSTS = {"AF_INET": "127.0.0.1", "AF_INET6": "::1"}
-
-
-def has_address(family, host):
-    sock = socket.socket(getattr(socket, family), socket.SOCK_STREAM)
-    try:
-        sock.bind((host, 0))
-        sock.listen(1)
-        return True
-    except socket.error:
-        return False
-    finally:
-        sock.close()
-
-
 FAMILIES = [
     pytest.param(
         family,
-        marks=pytest.mark.skipif(
-            not has_address(family, host), reason="this machine has no %s" % host
-        ),
+        marks=pytest.mark.skipif(not has_address(family, host), reason="this machine has no %s" % host),
     )
     for family, host in sorted(HOSTS.items())
 ]
-NATIVE = [] if socket.socketpair is module._fallback_socketpair else ["native"]
+NATIVE = ["native"] if HAS_NATIVE else []
 
 
 @pytest.fixture(params=FAMILIES)
@@ -77,7 +63,7 @@ def maker(function, *args):
 @pytest.fixture
 def make_pair(family):
     """Makes pairs with the fallback, in one family; they are closed after the test."""
-    make, made = maker(module._fallback_socketpair, family)
+    make, made = maker(fallback, family)
     yield make
     for pair in made:
         close(*pair)
@@ -89,7 +75,7 @@ def make_any_pair(request):
     if request.param == "native":
         make, made = maker(socket.socketpair)
     else:
-        make, made = maker(module._fallback_socketpair, getattr(socket, request.param))
+        make, made = maker(fallback, getattr(socket, request.param))
     yield make
     for pair in made:
         close(*pair)
@@ -123,16 +109,25 @@ def stand_in(monkeypatch):
 
 
 @pytest.fixture
+def relay(family):
+    """Makes relays for one client each; they are stopped after the test."""
+    relays = []
+
+    def make(how):
+        relays.append(Relay(family, how))
+        return relays[-1]
+
+    yield make
+    for each in relays:
+        each.stop()
+
+
+@pytest.fixture
 def without_socketpair(monkeypatch):
     """socket as it is on a Python that has no socketpair."""
     monkeypatch.delattr(socket, "socketpair")
     names = [name for name in getattr(socket, "__all__", []) if name != "socketpair"]
     monkeypatch.setattr(socket, "__all__", names, raising=False)
-
-
-@pytest.fixture
-def shorter_wait(monkeypatch):
-    monkeypatch.setattr(module, "_TIMEOUT", 0.3)
 
 
 @pytest.fixture
@@ -143,8 +138,3 @@ def nothing_left_open():
     # Jython by itself loses a socket now and then when a listener is closed with a client on its
     # way (2 of 40), so there a test of a failure can only ask whether each socket was closed.
     assert JYTHON or open_sockets() == before
-
-
-def load_copy(name="copy_of_socketpair"):
-    """Our module, run anew."""
-    return load(SOURCE, name)

@@ -1,11 +1,18 @@
-"""What the tests and the comparison share: a stand-in for socket.socket, the system's table of sockets."""
+"""What the tests, the comparison and the benchmark share.
 
+The functions under test, stand-ins for socket.socket, a relay, strangers, and the system's table of sockets.
+"""
+
+import contextlib
+import importlib
 import os
 import select
 import socket
 import stat
+import struct
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -16,6 +23,62 @@ if WINDOWS:
 if JYTHON:
     from java.net import InetSocketAddress, Socket
 RealSocket = socket.socket
+
+# By name, since the package's attribute of that name is the function.
+module = importlib.import_module("backports_socketpair.socketpair")
+fallback = module.fallback_socketpair
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(module.__file__)), "socketpair.py")
+HOSTS = {"AF_INET": "127.0.0.1", "AF_INET6": "::1"}
+HAS_NATIVE = hasattr(module._socket, "socketpair")
+# Windows Pythons since 3.5 have a function of their own, which is written in Python.
+HAS_EMULATION = hasattr(socket, "_LOCALHOST") and not HAS_NATIVE
+
+# l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
+RESET = struct.pack("HH" if WINDOWS else "ii", 1, 0)
+
+
+def load_copy(name="copy_of_socketpair"):
+    """Our module, run anew."""
+    return load(SOURCE, name)
+
+
+def has_address(family, host):
+    sock = RealSocket(getattr(socket, family), socket.SOCK_STREAM)
+    try:
+        sock.bind((host, 0))
+        sock.listen(1)
+        return True
+    except socket.error:
+        return False
+    finally:
+        sock.close()
+
+
+def in_thread(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.daemon = True
+    thread.start()
+    return thread
+
+
+def receive(sock, size):
+    received = b""
+    while len(received) < size:
+        chunk = sock.recv(min(65536, size - len(received)))
+        if not chunk:
+            break
+        received += chunk
+    return received
+
+
+@contextlib.contextmanager
+def default_timeout(seconds):
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(None)
 
 
 class StandIn(object):
@@ -33,25 +96,61 @@ class StandIn(object):
         return (sock if isinstance(sock, StandIn) else type(self)(real=sock)), peer
 
 
+def connect_ex_of(cls, sock):
+    """connect_ex as cls has it, for a class that overrides it."""
+    if hasattr(cls, "connect_ex"):
+        return lambda address: cls.connect_ex(sock, address)
+    return sock.__getattr__("connect_ex")
+
+
 def passing_calls(pass_on):
-    """A stand-in whose every call goes through pass_on(name, call), the making of a socket included."""
+    """A stand-in whose every call goes through pass_on(name, call), the making of a socket included.
+
+    The name of a call on an accepted socket begins with "accepted ".
+    """
 
     class Passing(StandIn):
         def __init__(self, *args, **kwargs):
             def make():
                 StandIn.__init__(self, *args, **kwargs)
 
-            # An accepted socket, which is given by name, is part of the call to accept.
+            # An accepted socket, which is given by name, is part of the call to accept, with what Python calls on it.
+            self.role = None if kwargs else ""
             make() if kwargs else pass_on("socket", make)
 
         def __getattr__(self, name):
             method = getattr(self.real, name)
-            return lambda *args: pass_on(name, lambda: method(*args))
+            if self.role is None:
+                return method
+            return lambda *args: pass_on(self.role + name, lambda: method(*args))
 
         def accept(self):
-            return pass_on("accept", lambda: StandIn.accept(self))
+            accepted = pass_on("accept", lambda: StandIn.accept(self))
+            accepted[0].role = "accepted "
+            return accepted
 
     return Passing
+
+
+class Hurried(StandIn):
+    """Has no wait last, though each runs out, and notes how long it should have been.
+
+    The module adds up the waits that ran out, and so believes that the time has passed.
+    """
+
+    waits = None  # a list, in a class of the test's
+
+    def settimeout(self, seconds):
+        self.hurries = bool(seconds)
+        if self.waits is not None and seconds:
+            self.waits.append(seconds)
+        # Where nobody is there a wait takes a millisecond at least, and Jython's threads have to come to their turn.
+        self.real.settimeout(seconds / 50.0 if seconds and JYTHON else seconds)
+
+    def accept(self):
+        if self.hurries and not JYTHON and not select.select([self.real], [], [], 0)[0]:
+            raise socket.timeout("timed out")
+        return StandIn.accept(self)
 
 
 def full_listener(family, host):
@@ -81,6 +180,113 @@ def closed_port(family, host):
 def await_connection(listener):
     """Return when there is one to accept: Jython's threads might put a later one before it."""
     assert select.select([listener], [], [], 10)[0]
+
+
+class Relay(object):
+    """Connects on, from an address of its own, for one client whose connect comes to it instead.
+
+    how: "eager", "lazy" (only once the client has sent something), "slow" (only after a while), "trickling" (a byte at
+    a time), "hanging up", "resetting" or "never" (it takes the connection and keeps it).
+    """
+
+    WHILE = 0.1  # seconds that the slow one takes
+
+    def __init__(self, family, how):
+        self.family = family
+        self.how = how
+        self.target = None
+        self.stopped = threading.Event()
+        self.socks = []
+        self.listener = self.open()
+        self.listener.bind((HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"], 0))
+        self.listener.listen(5)
+        self.address = self.listener.getsockname()[:2]
+        self.thread = in_thread(self.serve_until_stopped)
+
+    def open(self):
+        sock = RealSocket(self.family, socket.SOCK_STREAM)
+        sock.setblocking(True)
+        self.socks.append(sock)
+        return sock
+
+    def relayed(self, cls=StandIn):
+        """A stand-in whose connect comes here."""
+        relay = self
+
+        class Relayed(cls):
+            def connect_ex(self, address):
+                relay.target = address
+                return connect_ex_of(cls, self)(relay.address)
+
+        return Relayed
+
+    def others(self, made):
+        """What a stand-in made less what is the relay's own."""
+        return [sock for sock in made if sock.real not in self.socks]
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join(10)
+
+    # In the thread
+
+    def serve_until_stopped(self):
+        try:
+            self.serve()
+        except socket.error:  # the pair was given up
+            pass
+        self.stopped.wait(60)
+        close(*self.socks)
+
+    def serve(self):
+        if not self.await_any(self.listener):
+            return
+        near, _ = self.listener.accept()
+        near = getattr(near, "real", near)  # Python 3 makes it with what stands for socket.socket
+        near.setblocking(True)
+        self.socks.append(near)
+        if self.how in ("hanging up", "resetting"):
+            if self.how == "resetting":
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            near.close()
+        if self.how in ("hanging up", "resetting", "never"):
+            return
+        if self.how == "lazy" and not self.await_any(near):
+            return
+        if self.how == "slow":
+            self.stopped.wait(self.WHILE)
+        far = self.open()
+        far.connect(self.target)
+        self.pump({near: far, far: near})
+
+    def await_any(self, *socks):
+        """Return those that can be read, or none when the relay is stopped."""
+        while not self.stopped.is_set():
+            readable = select.select(socks, [], [], 0.002)[0]
+            if readable:
+                return readable
+        return []
+
+    def pump(self, targets):
+        in_bytes = 32 if self.how == "trickling" else 0
+        for sock in targets:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while targets:
+            for source in self.await_any(*targets) or list(targets):
+                if self.stopped.is_set():
+                    return
+                data = source.recv(1 if in_bytes > 0 else 65536)
+                if not data:
+                    target = targets.pop(source)
+                    # Jython does not deliver half of a close.
+                    target.close() if JYTHON else target.shutdown(socket.SHUT_WR)
+                    if JYTHON:
+                        return
+                    continue
+                targets[source].sendall(data)
+                if in_bytes > 0:
+                    in_bytes -= 1
+                    self.stopped.wait(0.002)
 
 
 class Flooder(object):

@@ -1,92 +1,355 @@
-"""python -m backports_socketpair, the report that users paste."""
+# -*- coding: utf-8 -*-
+"""python -m backports_socketpair: the report that users paste."""
 
 import errno
+import io
 import platform
 import re
 import socket
+import sys
+import threading
 
 import pytest
 
 from backports_socketpair import __main__ as machine_check
 from backports_socketpair import __version__
-from conftest import NATIVE, module
-from support import StandIn, run_python
+from support import (
+    HAS_EMULATION,
+    HAS_NATIVE,
+    HOSTS,
+    RealSocket,
+    Relay,
+    StandIn,
+    fallback,
+    has_address,
+    module,
+    open_sockets,
+    run_python,
+)
 
-WORKS = r"%-8s works: a pair made, bytes carried both ways; \d+ us for a pair, \d+ us for a wake-up$"
+WORKS = r"%-8s works: a pair made, bytes carried both ways; \d+ us for a pair, \d+ us for a wake-up"
+HAS_OWN = HAS_NATIVE or HAS_EMULATION
 
 
-def test_first_line_is_on_the_interpreter_and_a_line_each_on_the_families():
+@pytest.fixture
+def lines(capsys):
+    def check(status=0):
+        assert machine_check.main([]) == status
+        return capsys.readouterr().out.splitlines()
+
+    return check
+
+
+def line_of(name, lines):
+    (line,) = [line for line in lines if line.startswith("%-8s " % name)]
+    return line
+
+
+def set_own(monkeypatch, function, module_name="socket", of_the_system=False):
+    """Make function Python's own socket.socketpair."""
+    function.__module__ = module_name
+    monkeypatch.setattr(socket, "socketpair", function)
+    if of_the_system:
+        monkeypatch.setattr(machine_check._socket, "socketpair", function, raising=False)
+    else:
+        monkeypatch.delattr(machine_check._socket, "socketpair", raising=False)
+
+
+# The report
+
+
+def test_first_line_is_on_the_interpreter_then_a_line_each_on_its_own_function_and_the_families():
     lines = run_python("-m", "backports_socketpair").splitlines()
-    assert len(lines) == 3
-    assert lines[0].startswith(
-        "%s %s on " % (platform.python_implementation(), platform.python_version())
-    )
-    assert __version__ in lines[0]
-    assert ("is its own" if NATIVE else "is missing") in lines[0]
-    assert re.match(WORKS % "AF_INET", lines[1])
-    assert re.match(WORKS % "AF_INET6", lines[2]) or "FAILED" in lines[2]
-
-
-def test_socketpair_of_another_package_is_told_by_name(monkeypatch):
-    def socketpair():
-        pass
-
-    socketpair.__module__ = "another.package"
-    monkeypatch.setattr(socket, "socketpair", socketpair)
-    assert "another's, from another.package;" in machine_check.about_interpreter()
+    assert len(lines) == (4 if HAS_OWN else 3)
+    assert lines[0].startswith("%s %s on " % (platform.python_implementation(), platform.python_version()))
+    assert lines[0].endswith("; this is backports_socketpair %s" % __version__)
+    whose = "the operating system's" if HAS_NATIVE else "an emulation of" if HAS_EMULATION else "missing"
+    assert "socket.socketpair is %s" % whose in lines[0]
+    if HAS_OWN:
+        assert re.match(WORKS % "own" + "$", lines[1])
+    assert re.match(WORKS % "AF_INET" + "$", lines[-2])
+    if has_address("AF_INET6", "::1"):
+        assert re.match(WORKS % "AF_INET6" + "$", lines[-1])
+    else:
+        assert lines[-1].startswith("AF_INET6 FAILED: ")
+        assert lines[-1].endswith(" This machine has no ::1: IPv6 is switched off.")
 
 
 @pytest.mark.parametrize(
-    "name, code, words",
+    "module_name, of_the_system, words",
     [
-        ("AF_INET", errno.EADDRNOTAVAIL, "no 127.0.0.1: its loopback interface is down"),
-        ("AF_INET6", errno.EADDRNOTAVAIL, "no ::1: IPv6 is switched off"),
-        ("AF_INET6", errno.EAFNOSUPPORT, "no ::1: IPv6 is switched off"),
-        ("AF_INET", errno.ETIMEDOUT, "firewall, an antivirus or a proxy"),
-        ("AF_INET", errno.ECONNREFUSED, "firewall, an antivirus or a proxy"),
+        ("socket", True, "is the operating system's;"),
+        ("_socket", True, "is the operating system's;"),
+        ("socket", False, "is an emulation of Python's own;"),
+        ("another.package", False, "is another's, from another.package;"),
+        ("another.package", True, "is another's, from another.package;"),
     ],
 )
-def test_failure_is_told_in_words_with_its_usual_cause(monkeypatch, capsys, name, code, words):
+def test_first_line_says_whose_the_function_is(monkeypatch, lines, module_name, of_the_system, words):
+    set_own(monkeypatch, lambda *args: fallback(), module_name, of_the_system)
+    assert words in lines()[0]
+
+
+def test_where_the_fallback_is_in_place_it_is_not_tried_as_pythons_own(monkeypatch, lines):
+    monkeypatch.setattr(socket, "socketpair", fallback)
+    report = lines()
+    assert "is missing or replaced, and this fallback in its place;" in report[0]
+    assert len(report) == 3
+
+
+def test_figures_are_medians_in_microseconds_of_a_pair_and_of_a_byte_there_and_back(monkeypatch, lines):
+    """By a clock that a pair moves by 3 and each way of a byte by 1, and now and then by a hundred more."""
+    clock = [0.0]
+    made = []
+
+    def counted(*args):
+        clock[0] += 3 + (100 if len(made) % 5 == 2 else 0)
+        made.append(args)
+        return fallback(*args)
+
+    class Counting(StandIn):
+        sent = 0
+
+        def sendall(self, data):
+            self.sent += 1
+            clock[0] += 1 + (100 if self.sent % 5 == 2 else 0)
+            self.real.sendall(data)
+
+    monkeypatch.setattr(socket, "socket", Counting)
+    monkeypatch.setattr(machine_check, "default_timer", lambda: clock[0] / 1e6)
+    monkeypatch.setattr(machine_check, "fallback_socketpair", counted)
+    set_own(monkeypatch, lambda: counted())
+    report = lines()
+    for name in ["own", "AF_INET"] + ["AF_INET6"] * has_address("AF_INET6", "::1"):
+        assert line_of(name, report) == (
+            "%-8s works: a pair made, bytes carried both ways; 3 us for a pair, 2 us for a wake-up" % name
+        )
+    assert made.count((socket.AF_INET,)) == 10
+    assert made.count(()) == 10
+
+
+@pytest.mark.parametrize("values, middle", [([3, 1, 2], 2), ([9, 9, 1, 1, 5], 5), ([1], 1), ([2, 1], 2)])
+def test_median_is_of_the_values_in_order(values, middle):
+    assert machine_check.median(values) == middle
+
+
+def test_every_pair_is_closed_whether_it_works_or_not(monkeypatch, lines):
+    class Garbling(StandIn):
+        def recv(self, size):
+            data = self.real.recv(size)
+            return b"?" if size == 1 else data  # but for a proof
+
+    before = open_sockets()
+    lines()
+    assert open_sockets() == before or not HAS_NATIVE
+    made = []
+
+    def recorded(*args):
+        made.extend(fallback(*args))
+        return made[-2:]
+
+    monkeypatch.setattr(machine_check, "fallback_socketpair", recorded)
+    monkeypatch.setattr(socket, "socket", Garbling)
+    lines(status=1)
+    assert made and all(closed(sock) for sock in made)
+
+
+def closed(sock):
+    try:
+        return sock.real.fileno() == -1
+    except socket.error:
+        return True
+
+
+@pytest.mark.parametrize("garbled", ["accepted", "connecting"])
+def test_pair_that_garbles_bytes_one_way_is_a_failure_that_tells_both(monkeypatch, lines, garbled):
+    class Garbling(StandIn):
+        role = "accepted"
+
+        def connect_ex(self, address):
+            self.role = "connecting"
+            return self.real.connect_ex(address)
+
+        def recv(self, size):
+            data = self.real.recv(size)
+            return b"?" if self.role == garbled and size == 1 else data  # but for a proof
+
+    monkeypatch.setattr(socket, "socket", Garbling)
+    byte = b"2" if garbled == "accepted" else b"1"
+    words = "AF_INET  FAILED: ValueError: sent %r, received %r." % (byte, b"?")
+    assert line_of("AF_INET", lines(status=1)) == words
+
+
+def test_pair_that_carries_nothing_is_a_failure_and_not_a_hang(monkeypatch, lines):
+    class Swallowing(StandIn):
+        def sendall(self, data):
+            pass
+
+    monkeypatch.setattr(machine_check, "TIMEOUT", 0.05)
+    monkeypatch.setattr(socket, "socket", Swallowing)
+    line = line_of("AF_INET", lines(status=1))
+    assert re.match("AF_INET  FAILED: (timeout|TimeoutError): .*timed out. A firewall", line)
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_interruption_comes_out(monkeypatch, interruption):
+    def interrupted(*args):
+        raise interruption
+
+    monkeypatch.setattr(machine_check, "fallback_socketpair", interrupted)
+    with pytest.raises(interruption):
+        machine_check.main([])
+
+
+ABSENT = [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH, 10049, 10047, 10051]
+NO_ADDRESS = {
+    "AF_INET": " This machine has no 127.0.0.1: its loopback interface is down.",
+    "AF_INET6": " This machine has no ::1: IPv6 is switched off.",
+}
+KEPT_BACK = [errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EACCES, errno.EPERM, 10060, 10061, 10013]
+A_FIREWALL = " A firewall, an antivirus or a proxy that intercepts loopback is the usual cause."
+OTHERS = [errno.EMFILE, errno.ENETDOWN, 10106, 10050, 10055]
+CAUSES = [(name, code, NO_ADDRESS[name]) for name in sorted(HOSTS) for code in ABSENT]
+CAUSES += [("AF_INET", code, A_FIREWALL) for code in KEPT_BACK]
+CAUSES += [("AF_INET", code, "") for code in OTHERS]
+
+
+@pytest.mark.parametrize("name, code, words", CAUSES)
+def test_failure_is_told_with_its_usual_cause_where_one_is_known(monkeypatch, lines, name, code, words):
+    """A firewall is not blamed for a missing SYSTEMROOT (10106), or a network that is down (10050)."""
+    error = socket.error(code, "in the system's words")
+
     class Failing(StandIn):
         def __init__(self, *args, **kwargs):
             if args and args[0] == getattr(socket, name):
-                raise socket.error(code, "in the system's words")
+                raise error
             StandIn.__init__(self, *args, **kwargs)
 
     monkeypatch.setattr(socket, "socket", Failing)
-    status = machine_check.main()
-    lines = capsys.readouterr().out.splitlines()
-    line = lines[1 if name == "AF_INET" else 2]
-    assert line.startswith("%-8s FAILED: " % name)
-    assert "in the system's words" in line
-    assert words in line
-    assert status == (1 if name == "AF_INET" else 0)
+    report = lines(status=1 if name == "AF_INET" else 0)
+    assert line_of(name, report) == "%-8s FAILED: %s: %s.%s" % (name, type(error).__name__, error, words)
 
 
-def test_pair_that_carries_other_bytes_is_a_failure(monkeypatch, capsys):
-    class Garbling(StandIn):
-        def recv(self, size):
-            self.real.recv(size)
-            return b"?"
-
-    monkeypatch.setattr(socket, "socket", Garbling)
-    assert machine_check.main() == 1
-    assert capsys.readouterr().out.count("FAILED") == 2
-
-
-def test_socket_is_left_as_it_was_found(capsys):
+def test_socket_is_left_as_it_was_found(lines):
     before = dict(vars(socket))
-    machine_check.main()
+    lines()
     assert dict(vars(socket)) == before
 
 
-def test_fallback_is_what_is_tried_where_python_has_its_own_too(monkeypatch, capsys):
-    tried = []
+# Python's own function
 
-    def recording(*args):
-        tried.append(args)
-        return module._fallback_socketpair(*args)
 
-    monkeypatch.setattr(machine_check, "_fallback_socketpair", recording)
-    machine_check.main()
-    assert set(tried) == {(socket.AF_INET,), (socket.AF_INET6,)}
+def test_own_function_that_fails_is_told_with_the_line_that_helps(monkeypatch, lines):
+    def failing():
+        raise socket.error("Unexpected peer connection")
+
+    set_own(monkeypatch, failing)
+    report = lines()
+    assert report[1] == "own      FAILED: %s: Unexpected peer connection." % socket.error.__name__
+    assert "import backports_socketpair; backports_socketpair.replace_emulation()" in report[4]
+    assert "python -m backports_socketpair -m MODULE" in report[5]
+
+
+def test_own_function_that_hangs_is_told_after_the_time_that_the_fallback_has(monkeypatch, lines):
+    released = threading.Event()
+    set_own(monkeypatch, lambda: released.wait(10))
+    monkeypatch.setattr(machine_check, "TIMEOUT", 0.05)
+    report = lines()
+    released.set()
+    assert re.match("own      FAILED: (timeout|TimeoutError): no pair within 0.05 s. A firewall", report[1])
+    assert "replace_emulation()" in report[4]
+    assert machine_check.__dict__["TIMEOUT"] == 0.05
+
+
+def test_times_out_when_the_fallback_does():
+    assert machine_check.TIMEOUT == module._TIMEOUT == 10
+
+
+def test_no_line_helps_where_the_fallback_fails_too(monkeypatch, lines):
+    def failing(*args):
+        raise socket.error("neither")
+
+    set_own(monkeypatch, lambda: failing())
+    monkeypatch.setattr(machine_check, "fallback_socketpair", failing)
+    assert len(lines(status=1)) == 4
+
+
+def test_no_line_is_needed_where_both_work(monkeypatch, lines):
+    set_own(monkeypatch, lambda: fallback())
+    assert len(lines()) == 4
+
+
+@pytest.mark.parametrize("how", ["eager", "lazy"])
+def test_relayed_loopback_is_told_and_that_it_works_all_the_same(monkeypatch, lines, how):
+    relays = []
+
+    def relayed(*args):
+        relays.append(Relay(args[0], how))
+        monkeypatch.setattr(socket, "socket", relays[-1].relayed())
+        try:
+            return fallback(*args)
+        finally:
+            monkeypatch.setattr(socket, "socket", RealSocket)
+
+    monkeypatch.setattr(machine_check, "PAIRS", 2)
+    monkeypatch.setattr(machine_check, "fallback_socketpair", relayed)
+    report = lines()
+    for relay in relays:
+        relay.stop()
+    for name in ["AF_INET"] + ["AF_INET6"] * has_address("AF_INET6", "::1"):
+        line = line_of(name, report)
+        assert re.match(WORKS % name + "; loopback is relayed on this machine, and it works all the same$", line)
+
+
+# What the output can hold
+
+
+class Output(io.StringIO if str is not bytes else object):
+    """A standard output of an encoding."""
+
+    def __init__(self, encoding):
+        self.as_named = encoding
+        self.written = []
+
+    @property
+    def encoding(self):
+        return self.as_named
+
+    def write(self, text):
+        self.written.append(text if isinstance(text, bytes) else text.encode(self.as_named or "ascii"))
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp850", "cp1252", "utf-8", None])
+@pytest.mark.parametrize("text", [u"the system\u2019s words: \u0444", u"plain"])
+def test_report_is_printed_whatever_the_output_can_hold(monkeypatch, encoding, text):
+    def failing(*args):
+        raise socket.error(errno.EIO, text)
+
+    monkeypatch.setattr(machine_check, "fallback_socketpair", failing)
+    output = Output(encoding)
+    monkeypatch.setattr(sys, "stdout", output)
+    machine_check.main([])
+    monkeypatch.undo()
+    written = b"".join(output.written)
+    assert b"AF_INET  FAILED: " in written and b"AF_INET6 FAILED: " in written
+    if encoding == "utf-8" and str is not bytes:
+        assert text.encode("utf-8") in written
+
+
+def test_bytes_of_the_systems_in_any_encoding_are_printed(monkeypatch):
+    output = Output("cp850")
+    monkeypatch.setattr(sys, "stdout", output)
+    machine_check.say(b"the system\x92s words")
+    monkeypatch.undo()
+    assert b"".join(output.written).startswith(b"the system")
+
+
+def test_system_that_platform_cannot_tell_is_told_by_sys_platform(monkeypatch, lines):
+    def failing():
+        raise OSError("forbidden")
+
+    monkeypatch.setattr(platform, "platform", failing)
+    assert " on %s: " % sys.platform in lines()[0]

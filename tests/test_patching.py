@@ -1,17 +1,21 @@
 """What importing does: socket gets a socketpair where it has none, and nothing else happens."""
 
 import io
+import os
 import py_compile
 import socket
+import sys
 import textwrap
 import threading
+import types
 import zipfile
 
 import pytest
 
 import backports_socketpair
-from conftest import NATIVE, SOURCE, load_copy, module
-from support import JYTHON, StandIn, open_sockets, run_python
+from support import HAS_NATIVE, JYTHON, SOURCE, StandIn, close, load_copy, module, open_sockets, run_python
+
+PACKAGE = os.path.dirname(os.path.dirname(SOURCE))
 
 # A fresh interpreter for what one process can only do once.
 WITHOUT_NATIVE = """
@@ -31,7 +35,7 @@ print(second.recv(1) == b"x")
 
 
 def run(code, folder):
-    program = "import sys\nsys.path.insert(0, %r)\n" % str(folder)
+    program = "import sys\nsys.path[:0] = %r\n" % [str(folder), PACKAGE]
     return run_python("-c", program + code).strip()
 
 
@@ -51,7 +55,7 @@ def vendor(tmpdir):
 
 def test_fallback_is_set_on_socket(without_socketpair):
     copy = load_copy()
-    assert socket.socketpair is copy.socketpair is copy._fallback_socketpair
+    assert socket.socketpair is copy.socketpair is copy.fallback_socketpair
 
 
 def test_star_import_of_socket_brings_it(without_socketpair):
@@ -97,16 +101,134 @@ def test_reloading_changes_nothing(vendor):
 # Where Python has its own
 
 
-@pytest.mark.skipif(not NATIVE, reason="this Python has no socketpair of its own")
-def test_native_function_is_left_in_place_and_is_what_the_module_has():
+@pytest.mark.skipif(socket.socketpair is module.fallback_socketpair, reason="this Python has no socketpair of its own")
+def test_pythons_own_function_is_left_in_place_and_is_what_the_module_has():
     before = dict(vars(socket))
     copy = load_copy()
     assert dict(vars(socket)) == before
     assert copy.socketpair is socket.socketpair is backports_socketpair.socketpair
-    assert socket.socketpair is not copy._fallback_socketpair
+    assert socket.socketpair is not copy.fallback_socketpair
+
+
+# replace_emulation
+
+
+@pytest.fixture
+def emulation(monkeypatch):
+    """A socketpair that is not the system's, as Windows Pythons since 3.5 have one."""
+
+    def socketpair(*args):
+        raise socket.error("Unexpected peer connection")
+
+    monkeypatch.setattr(socket, "socketpair", socketpair)
+    monkeypatch.setattr(backports_socketpair, "socketpair", socketpair)
+    monkeypatch.setattr(module, "socketpair", socketpair)
+    monkeypatch.delattr(module._socket, "socketpair", raising=False)
+    return socketpair
+
+
+def test_emulation_is_replaced_wherever_it_is_known_by_name(emulation):
+    backports_socketpair.replace_emulation()
+    assert socket.socketpair is backports_socketpair.fallback_socketpair is module.fallback_socketpair
+    assert backports_socketpair.socketpair is module.socketpair is module.fallback_socketpair
+    close(*socket.socketpair())
+
+
+def test_replacing_twice_is_replacing_once(emulation):
+    module.replace_emulation()
+    before = dict(vars(socket), __all__=list(getattr(socket, "__all__", [])))
+    module.replace_emulation()
+    assert dict(vars(socket), __all__=list(getattr(socket, "__all__", []))) == before
+
+
+def test_older_backport_that_came_first_is_replaced(emulation, without_socketpair):
+    socket.socketpair = emulation  # it does not add itself to __all__
+    module.replace_emulation()
+    assert socket.socketpair is module.fallback_socketpair
+    assert JYTHON or socket.__all__.count("socketpair") == 1
+
+
+def test_asyncio_that_was_imported_before_has_it_too(emulation, monkeypatch):
+    """Until Python 3.6 it has a name of its own for it on Windows."""
+    windows_utils = types.ModuleType("asyncio.windows_utils")
+    windows_utils.socketpair = emulation
+    monkeypatch.setitem(sys.modules, "asyncio.windows_utils", windows_utils)
+    module.replace_emulation()
+    assert windows_utils.socketpair is module.fallback_socketpair
+
+
+def test_vendored_copy_has_the_package_around_it_say_the_same(vendor):
+    vendor.join("library", "vendor", "__init__.py").write("from .pairs import socketpair")
+    code = """
+        import _socket
+        if hasattr(_socket, "socketpair"):
+            del _socket.socketpair
+        socket.socketpair = lambda: None
+        from library import vendor
+        from library.vendor import pairs
+        assert vendor.socketpair is pairs.socketpair is socket.socketpair
+        pairs.replace_emulation()
+        assert vendor.socketpair is pairs.socketpair is socket.socketpair is pairs.fallback_socketpair
+        print("replaced")
+    """
+    assert run("import socket\n" + textwrap.dedent(code), vendor) == "replaced"
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="this system has no socketpair of its own")
+def test_the_systems_own_function_is_never_replaced():
+    before = dict(vars(socket))
+    module.replace_emulation()
+    assert dict(vars(socket)) == before
+    assert module.socketpair is backports_socketpair.socketpair is socket.socketpair
+    assert socket.socketpair is not module.fallback_socketpair
+
+
+@pytest.mark.skipif(HAS_NATIVE, reason="this system has a socketpair of its own")
+def test_where_the_system_has_none_the_fallback_is_in_place_after_one_line(tmpdir):
+    code = "import backports_socketpair as b, socket; b.replace_emulation(); print(socket.socketpair is b.fallback_socketpair)"
+    assert run(code, tmpdir) == "True"
 
 
 # Everywhere
+
+
+def test_names_that_are_exported():
+    names = ["fallback_socketpair", "replace_emulation", "socketpair"]
+    assert module.__all__ == backports_socketpair.__all__ == names
+
+
+IMPORTED_AND_FORGOTTEN = """
+import gc, socket, sys
+before = dict(sys.modules)
+{0}
+function = {1}
+{2} = None
+sys.modules.clear()
+sys.modules.update(before)
+gc.collect()
+first, second = function()
+first.sendall(b"x")
+print(second.recv(1) == b"x")
+"""
+
+
+@pytest.mark.parametrize(
+    "imported, function",
+    [
+        ("import backports_socketpair as ours", "ours.fallback_socketpair"),
+        ("from library.vendor import pairs as ours", "ours.fallback_socketpair"),
+        ("from library.vendor import pairs as ours", "(ours.replace_emulation() or socket.socketpair)"),
+    ],
+)
+def test_functions_outlive_the_module_that_sys_modules_has_forgotten(vendor, imported, function):
+    """Python 2 empties a module that nobody holds."""
+    code = IMPORTED_AND_FORGOTTEN.format(imported, function, "ours")
+    assert run(code, vendor) == "True"
+
+
+def test_socketpair_outlives_the_module_that_set_it(vendor):
+    code = IMPORTED_AND_FORGOTTEN.format("from library.vendor import pairs as ours", "socket.socketpair", "ours")
+    assert run(WITHOUT_NATIVE + code, vendor) == "True"
 
 
 def test_package_has_the_function_that_socket_has():
@@ -148,6 +270,11 @@ def test_sibling_module_named_socket_is_not_mistaken_for_the_standard_one(vendor
     vendor.join("library", "vendor", "socket.py").write("raise ImportError('the wrong socket')")
     code = "import socket; from library.vendor import pairs; print(pairs.socket is socket)"
     assert run(code, vendor) == "True"
+
+
+def test_file_imports_nothing_but_the_standard_library(vendor):
+    code = "from library.vendor import pairs; print('backports_socketpair' in sys.modules)"
+    assert run(code, vendor) == "False"
 
 
 def test_file_carries_its_own_licence_notice():

@@ -3,17 +3,29 @@
 import errno
 import gc
 import os
+import select
 import socket
-import struct
+import types
 from timeit import default_timer
 
 import pytest
 
-from conftest import has_address, module
-from support import JYTHON, Flooder, RealSocket, StandIn, await_connection, close, closed_port
-
-# l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
-RESET = struct.pack("HH" if os.name == "nt" else "ii", 1, 0)
+from support import (
+    JYTHON,
+    RESET,
+    Flooder,
+    Hurried,
+    RealSocket,
+    StandIn,
+    await_connection,
+    close,
+    closed_port,
+    connect_ex_of,
+    fallback,
+    has_address,
+    is_closed,
+    module,
+)
 
 
 def assert_is_a_pair(first, second):
@@ -32,19 +44,25 @@ def strangers_first(stand_in, family):
     """Connects strangers before our own client connects."""
     strangers = []
 
-    def come(count, then=lambda stranger: None):
-        class AfterStrangers(StandIn):
+    def come(count, then=lambda stranger: None, cls=StandIn):
+        listeners = []
+
+        class AfterStrangers(cls):
+            def listen(self, backlog):
+                self.real.listen(backlog)
+                listeners.append(self.real)
+
             def connect_ex(self, address):
                 while len(strangers) < count:
                     stranger = RealSocket(family, socket.SOCK_STREAM)
                     strangers.append(stranger)
                     stranger.settimeout(10)
                     stranger.connect(address)
-                    await_connection(made[0].real)
+                    await_connection(listeners[-1])
                     then(stranger)
-                return self.real.connect_ex(address)
+                return connect_ex_of(cls, self)(address)
 
-        made = stand_in(AfterStrangers)
+        stand_in(AfterStrangers)
         return strangers
 
     yield come
@@ -66,12 +84,79 @@ def test_stranger_is_hung_up_on(strangers_first, make_pair):
     assert strangers[0].recv(1) == b""
 
 
+@pytest.mark.parametrize("says", [b"", b"w", b"w" * 8, b"w" * 16, b"w" * 100], ids=len)
+def test_stranger_is_told_by_nothing_that_it_says(strangers_first, make_pair, says):
+    strangers = strangers_first(2, lambda stranger: stranger.sendall(says))
+    assert_is_a_pair(*make_pair())
+    assert [read_to_the_end(stranger) for stranger in strangers] == [b"", b""]
+
+
+def read_to_the_end(sock):
+    """What comes until the other side has hung up, which resets what it had not read."""
+    try:
+        return sock.recv(100)
+    except socket.error:
+        return b""
+
+
+def test_stranger_that_repeats_what_was_said_before_is_turned_away(monkeypatch, stand_in, strangers_first, make_pair):
+    """Each call's proof is another, of the system's randomness."""
+    proofs = []
+
+    def noting(size):
+        proofs.append(os.urandom(size))
+        return proofs[-1]
+
+    monkeypatch.setattr(module, "os", types.ModuleType("os"))
+    vars(module.os).update(vars(os), urandom=noting)
+    strangers = strangers_first(1, lambda stranger: stranger.sendall(b"w" * 16))
+    for _ in range(3):
+        assert_is_a_pair(*make_pair())
+        del strangers[:]
+    assert [len(proof) for proof in proofs] == [16, 16, 16]
+    assert len(set(proofs)) == 3
+
+
+def test_stranger_does_not_learn_from_when_it_is_hung_up_on_which_byte_was_wrong(stand_in, family, relay):
+    """Hung up on at the first wrong byte, it would know the proof after some 2,000 tries."""
+    strangers = []
+    hung_up_on = []
+
+    class AmongStrangers(Hurried):
+        proof = None
+        turns = 0
+
+        def send(self, data):
+            AmongStrangers.proof = data
+            return self.real.send(data)
+
+        def accept(self):
+            if self.proof:
+                AmongStrangers.turns += 1
+            if self.turns == 1:
+                for says in (self.proof[:15], b"w" * 15, self.proof[:1], b"w"):
+                    strangers.append(RealSocket(family, socket.SOCK_STREAM))
+                    strangers[-1].connect(self.real.getsockname()[:2])
+                    strangers[-1].sendall(says)
+            if self.turns == 100:
+                hung_up_on.extend(select.select(strangers, [], [], 0)[0])
+            return Hurried.accept(self)
+
+    stand_in(relay("never").relayed(AmongStrangers))
+    with pytest.raises(socket.error) as caught:
+        fallback(family)
+    assert "4 from strangers" in str(caught.value)
+    assert AmongStrangers.turns > 100
+    assert hung_up_on == []
+    close(*strangers)
+
+
 def test_pair_outlives_strangers_that_are_collected(strangers_first, make_pair):
     """As it does not by itself on Jython, which counts a connection out again when it is collected."""
     strangers_first(3)
     first, second = make_pair()
     gc.collect()
-    first.settimeout(0.5)
+    first.settimeout(0.5 if JYTHON else 0.01)
     with pytest.raises(socket.timeout):  # where the end of file would be read
         first.recv(1)
     assert_is_a_pair(first, second)
@@ -92,10 +177,17 @@ def test_stranger_that_resets_before_it_is_accepted_is_passed_over(strangers_fir
     assert_is_a_pair(*make_pair())
 
 
-@pytest.mark.parametrize("code", ["ECONNABORTED", "ECONNRESET", "ENOTCONN", 10053, 10054])
-def test_accept_that_reports_a_stranger_gone_is_passed_over(stand_in, make_pair, code):
-    """As BSD, Windows and Jython do, where Linux hands out the dead connection."""
-    reports = [socket.error(getattr(errno, str(code), code), "a stranger has gone")]
+GONE = ["ECONNABORTED", "ECONNRESET", "ENOTCONN", 10053, 10054]
+# accept(2) of Linux has a list.
+PENDING = ["EPROTO", "EPERM", "ENOPROTOOPT", "EOPNOTSUPP"]
+PENDING += ["ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ENONET"]
+NOBODY = ["EINTR", "EWOULDBLOCK", "EAGAIN", 10035]
+
+
+@pytest.mark.parametrize("code", [code for code in GONE + PENDING + NOBODY if code in vars(errno) or code in GONE + NOBODY])
+def test_accept_that_reports_nobody_or_a_strangers_error_is_passed_over(stand_in, make_pair, code):
+    """A stranger's, as BSD, Windows and Jython say of one that has gone, and Linux of what was pending on its socket."""
+    reports = [socket.error(getattr(errno, str(code), code), "as the system says")]
 
     class Reporting(StandIn):
         def accept(self):
@@ -108,10 +200,100 @@ def test_accept_that_reports_a_stranger_gone_is_passed_over(stand_in, make_pair,
     assert reports == []
 
 
+@pytest.mark.parametrize("code", ["EMFILE", "ENFILE", "ENOBUFS", "EBADF"])
+def test_accept_that_fails_for_our_own_reason_is_raised_at_once(stand_in, family, code):
+    error = socket.error(getattr(errno, code), "our own")
+
+    class Failing(StandIn):
+        def accept(self):
+            raise error
+
+    made = stand_in(Failing)
+    with pytest.raises(socket.error) as caught:
+        fallback(family)
+    assert caught.value is error
+    assert all(map(is_closed, made))
+
+
+@pytest.mark.parametrize("call", ["setblocking", "recv", "fileno", "close"])
+@pytest.mark.parametrize("code", [errno.ECONNRESET, errno.EBADF, errno.EINVAL, 10054])
+def test_error_of_any_call_on_a_stranger_is_passed_over(stand_in, strangers_first, make_pair, call, code):
+    """FreeBSD's close may say ECONNRESET, and Jython of one that has gone, whatever is called, EBADF."""
+    failed = []
+
+    class Failing(StandIn):
+        def accept(self):
+            sock, peer = StandIn.accept(self)
+            if peer[1] == strangers[0].getsockname()[1]:
+                sock.fails = True
+            return sock, peer
+
+        def fail(self, name):
+            if name == call and vars(self).get("fails"):
+                failed.append(name)
+                raise socket.error(code, "of a stranger that has gone")
+
+        def setblocking(self, blocking):
+            self.fail("setblocking")
+            self.real.setblocking(blocking)
+
+        def recv(self, size):
+            self.fail("recv")
+            return self.real.recv(size)
+
+        def fileno(self):
+            self.fail("fileno")
+            return self.real.fileno()
+
+        def close(self):
+            self.real.close()
+            self.fail("close")
+
+    strangers = strangers_first(1, cls=Failing)
+    assert_is_a_pair(*make_pair())
+    assert strangers[0].recv(1) == b""
+    assert failed
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, MemoryError])
+@pytest.mark.parametrize("call", ["setblocking", "recv", "close"])
+def test_interruption_at_a_call_on_a_stranger_comes_out(stand_in, strangers_first, family, call, interruption):
+    made = []
+
+    class Interrupted(StandIn):
+        def __init__(self, *args, **kwargs):
+            StandIn.__init__(self, *args, **kwargs)
+            made.append(self)
+
+        def accept(self):
+            sock, peer = StandIn.accept(self)
+            sock.real = Interrupting(sock.real)
+            return sock, peer
+
+    class Interrupting(object):
+        raised = []
+
+        def __init__(self, real):
+            self.real = real
+
+        def __getattr__(self, name):
+            method = getattr(self.real, name)
+            if name != call or self.raised:
+                return method
+            return self.interrupt
+
+        def interrupt(self, *_):
+            self.raised.append(call)
+            raise interruption
+
+    strangers_first(1, lambda stranger: stranger.sendall(b"w" * 16), cls=Interrupted)
+    with pytest.raises(interruption):
+        fallback(family)
+    assert all(is_closed(sock.real) for sock in made)
+
+
 @pytest.mark.parametrize("nothing", [None, "", ()])
-def test_stranger_that_accept_has_no_address_for_is_turned_away(
-    stand_in, strangers_first, make_pair, nothing
-):
+def test_stranger_that_accept_has_no_address_for_is_turned_away(stand_in, strangers_first, make_pair, nothing):
     """As macOS accepts one that has gone."""
     strangers = strangers_first(1)
     nameless = []
@@ -150,7 +332,7 @@ def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_aw
             return self.real.connect_ex(address)
 
     stand_in(AfterNamesake)
-    pair = module._fallback_socketpair()
+    pair = fallback()
     assert stranger.getsockname() == ("127.0.0.2", port)
     assert pair[1].getsockname() == ("127.0.0.1", port)
     assert_is_a_pair(*pair)
@@ -168,7 +350,7 @@ def test_second_process_that_keeps_connecting_is_kept_out(stand_in, make_pair, f
     class Flooded(StandIn):
         def listen(self, backlog):
             self.real.listen(backlog)
-            flooder.flood(module._LOOPBACK[family], self.real.getsockname()[1])
+            flooder.flood(*self.real.getsockname()[:2])
             flooded.append(default_timer())
 
         def accept(self):

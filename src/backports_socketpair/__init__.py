@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""socket.socketpair() for Pythons that lack it: importing this is enough."""
+"""socket.socketpair() for Pythons that lack it, or whose own fails.
 
-from .socketpair import socketpair
+Importing this is enough where it is missing; where Python's own fails, call replace_emulation().
+"""
 
-__all__ = ["socketpair"]
-__version__ = "4.0.0"
+from .socketpair import fallback_socketpair, replace_emulation, socketpair
+
+__all__ = ["fallback_socketpair", "replace_emulation", "socketpair"]
+__version__ = "4.1.0"

@@ -8,7 +8,7 @@ from timeit import default_timer
 
 import pytest
 
-from conftest import module
+from support import module
 
 try:
     from asyncio import windows_utils  # Python 3.4's makes its own pairs
@@ -27,7 +27,7 @@ def loop(request, monkeypatch, nothing_left_open):
     made = []
 
     def socketpair(*args):
-        made.append(module._fallback_socketpair(*args))
+        made.append(module.fallback_socketpair(*args))
         return made[-1]
 
     monkeypatch.setattr(socket, "socketpair", socketpair)

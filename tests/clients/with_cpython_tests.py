@@ -9,7 +9,7 @@ import unittest
 
 import pytest
 
-from conftest import module
+from support import module
 
 if hasattr(socket, "_fallback_socketpair"):
     CLASS = "PurePythonSocketPairTest"
@@ -24,8 +24,8 @@ ERROR_ASKED_FOR = "AssertionError: OSError not raised"
 
 @pytest.fixture
 def result(monkeypatch):
-    monkeypatch.setattr(socket, "socketpair", module._fallback_socketpair)
-    monkeypatch.setattr(socket, "_fallback_socketpair", module._fallback_socketpair, raising=False)
+    monkeypatch.setattr(socket, "socketpair", module.fallback_socketpair)
+    monkeypatch.setattr(socket, "_fallback_socketpair", module.fallback_socketpair, raising=False)
     tests = getattr(importlib.import_module("test.test_socket"), CLASS)
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(tests).run(result)

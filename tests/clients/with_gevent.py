@@ -9,7 +9,7 @@ import gevent, socket
 del socket.socketpair
 import importlib
 module = importlib.import_module("backports_socketpair.socketpair")
-assert socket.socketpair is module._fallback_socketpair
+assert socket.socketpair is module.fallback_socketpair
 
 ticks = []
 def tick():

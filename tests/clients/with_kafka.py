@@ -57,7 +57,7 @@ def poll(client, seconds):
 
 
 def test_vendored_file_is_ours_and_set_the_function():
-    assert vendored.socketpair is vendored._fallback_socketpair is socket.socketpair
+    assert vendored.socketpair is vendored.fallback_socketpair is socket.socketpair
 
 
 def test_poll_that_nobody_wakes_takes_its_time(client):

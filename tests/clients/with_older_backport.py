@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import load_copy
+from support import load_copy
 
 
 @pytest.fixture
@@ -31,5 +31,5 @@ def test_loaded_first_it_stays_and_ours_has_its_function(load_older):
 def test_loaded_second_it_changes_nothing(load_older):
     ours = load_copy()
     older = load_older()
-    assert socket.socketpair is ours._fallback_socketpair
+    assert socket.socketpair is ours.fallback_socketpair
     assert not hasattr(older, "socketpair")

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from conftest import SOURCE
+from support import SOURCE
 
 PROGRAM = """
 import socket
@@ -11,7 +11,7 @@ del socket.socketpair
 from vendor import pairs
 first, second = socket.socketpair()
 first.sendall(b"x")
-print(socket.socketpair is pairs._fallback_socketpair, second.recv(1) == b"x")
+print(socket.socketpair is pairs.fallback_socketpair, second.recv(1) == b"x")
 """
 
 

@@ -6,7 +6,7 @@ from timeit import default_timer
 import pytest
 import socks
 
-from conftest import module
+from support import module
 from support import close, closed_port
 
 
@@ -22,13 +22,13 @@ def test_proxy_that_is_down_is_an_error_at_once(proxied, family, nothing_left_op
     socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", port)
     started = default_timer()
     with pytest.raises(socket.error):
-        module._fallback_socketpair(family)
+        module.fallback_socketpair(family)
     assert default_timer() - started < 2
     holder.close()
 
 
 def test_pair_is_made_without_a_proxy(proxied, family):
-    first, second = module._fallback_socketpair(family)
+    first, second = module.fallback_socketpair(family)
     first.sendall(b"x")
     assert second.recv(1) == b"x"
     close(first, second)

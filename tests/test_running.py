@@ -1,0 +1,170 @@
+"""python -m backports_socketpair PROGRAM: as Python would run it, with the emulation replaced."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+
+import pytest
+
+from support import HAS_NATIVE, JYTHON
+
+IS_ISOLATED = getattr(sys.flags, "isolated", False)  # as Windows' embeddable Python is
+
+TELLS = """
+import os, socket, sys, backports_socketpair
+print(__name__)
+print(sys.argv[1:])
+print(os.path.basename(sys.argv[0]))
+print(sys.path[0])
+print(sys.modules["__main__"].__dict__ is globals())
+print(os.path.basename(__file__))
+print("main" in globals() or "fallback_socketpair" in globals())
+"""
+
+
+@pytest.fixture
+def run(tmpdir):
+    """Runs Python in a folder that has programs: exit status, standard output and standard error."""
+    tmpdir.join("program.py").write(TELLS)
+    package = tmpdir.mkdir("package")
+    package.join("__init__.py").write("")
+    package.join("__main__.py").write(TELLS)
+    package.join("module.py").write(TELLS)
+    tmpdir.mkdir("folder").join("__main__.py").write(TELLS)
+    with zipfile.ZipFile(str(tmpdir.join("archive.zip")), "w") as archive:
+        archive.writestr("__main__.py", TELLS)
+
+    def run(*args, **kwargs):
+        process = subprocess.Popen(
+            [sys.executable] + list(args),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            cwd=str(tmpdir),
+            **kwargs
+        )
+        out, err = process.communicate()
+        return process.returncode, out, err
+
+    return run
+
+
+def write(tmpdir, code):
+    tmpdir.join("written.py").write(textwrap.dedent(code))
+    return "written.py"
+
+
+needs_current_folder = pytest.mark.skipif(IS_ISOLATED, reason="this Python was built to find no module in the current folder")
+AS_MODULES = [["-m", "package"], ["-m", "package.module"], ["-m", "program"]]
+AS_FILES = [["program.py"], ["folder"], ["archive.zip"], [os.path.join("package", "module.py")]]
+EXITS = [
+    ("1 / 0", 1),
+    ("import sys; sys.exit(3)", 3),
+    ("pass", 0),
+    ("import sys; sys.exit('words')", 1),
+    ("def", 1),
+    ("import os; os._exit(7)", 7),
+]
+CANNOT_BE_RUN = [
+    (["--no-such-option"], "unknown option --no-such-option"),
+    (["-m", "no_such_module"], "no_such_module"),
+    (["no_such_file.py"], "cannot open no_such_file.py"),
+    (["-m"], "-m needs a module"),
+    (["-c", "pass"], "unknown option -c"),
+    (["-"], "unknown option -"),
+    (["-m", "no_such_package.module"], "no_such_package"),
+    (["-m", "xml"], "xml.__main__"),
+]
+if JYTHON:  # each takes two seconds to start
+    del AS_MODULES[1:], AS_FILES[3:], EXITS[2:], CANNOT_BE_RUN[3:]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(each, marks=needs_current_folder) for each in AS_MODULES] + AS_FILES,
+    ids=" ".join,
+)
+def test_program_finds_all_as_python_would_have_it(run, program):
+    arguments = program + ["-x", "--help", "two words"]
+    assert run("-m", "backports_socketpair", *arguments) == run(*arguments)
+
+
+@pytest.mark.skipif(HAS_NATIVE, reason="the system's own function is not replaced")
+def test_program_has_the_fallback_before_it_imports_anything(run, tmpdir):
+    program = write(
+        tmpdir,
+        """
+        from socket import socketpair
+        import backports_socketpair
+        print(socketpair is backports_socketpair.fallback_socketpair)
+        """,
+    )
+    assert run("-m", "backports_socketpair", program) == (0, "True\n", "")
+
+
+def test_emulation_is_replaced_before_the_program_runs(run, tmpdir):
+    tmpdir.join("sitecustomize.py").write("import _socket, sys\nvars(_socket).pop('socketpair', None)\n")
+    program = write(
+        tmpdir,
+        """
+        import socket, backports_socketpair
+        print(socket.socketpair is backports_socketpair.fallback_socketpair)
+        """,
+    )
+    code = "import sys, _socket, runpy; vars(_socket).pop('socketpair', None); sys.argv[1:] = [%r]; " % program
+    code += "sys.path.insert(0, ''); runpy.run_module('backports_socketpair', run_name='__main__', alter_sys=True)"
+    assert run("-c", code)[:2] == (0, "True\n")
+
+
+@pytest.mark.parametrize("code, status", EXITS)
+def test_exit_status_and_what_is_told_of_an_error_are_the_programs(run, tmpdir, code, status):
+    program = write(tmpdir, code)
+    ours = run("-m", "backports_socketpair", program)
+    assert ours == run(program)
+    assert ours[0] == status
+
+
+@needs_current_folder
+@pytest.mark.parametrize("code", ["import sys; sys.exit(3)", "1 / 0", "import no_such_module"])
+def test_exit_status_and_last_line_of_an_error_are_those_of_a_module(run, tmpdir, code):
+    write(tmpdir, code)
+    status, out, err = run("-m", "backports_socketpair", "-m", "written")
+    expected = run("-m", "written")
+    assert (status, out, err.splitlines()[-1:]) == (expected[0], expected[1], expected[2].splitlines()[-1:])
+    assert os.path.join("backports_socketpair", "__main__.py") not in err
+
+
+def test_threads_that_outlive_the_programs_last_line_go_on(run, tmpdir):
+    program = write(
+        tmpdir,
+        """
+        import threading
+
+        def work():
+            threading.Event().wait(0.1)
+            print("still " + NAME)
+
+        NAME = "here"
+        threading.Thread(target=work).start()
+        """,
+    )
+    assert run("-m", "backports_socketpair", program) == (0, "still here\n", "")
+
+
+@pytest.mark.parametrize("arguments, words", CANNOT_BE_RUN, ids=lambda each: " ".join(each) if isinstance(each, list) else "")
+def test_what_cannot_be_run_is_a_clear_error_with_exit_status_2(run, arguments, words):
+    status, out, err = run("-m", "backports_socketpair", *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("python -m backports_socketpair: ")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_says_how_it_is_called(run, option):
+    status, out, err = run("-m", "backports_socketpair", option)
+    assert (status, err) == (0, "")
+    for call in ("-m backports_socketpair\n", "-m MODULE [ARG...]", "FILE [ARG...]"):
+        assert call in out

@@ -9,7 +9,7 @@ fallback for a pair, a thousandth of it for a write-write-read, and, where Pytho
 
 Runs on the Pythons without socketpair too, with fewer rounds:
 
-    tests/lacking.sh win27 tests/benchmark.py
+    tests/pythons.sh win27 tests/benchmark.py
 """
 
 from __future__ import division, print_function

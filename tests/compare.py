@@ -4,7 +4,7 @@
 
 The peers are the socket._fallback_socketpair of the Python that runs this, and the copies in two releases of
 kafka-python, which pip fetches; that of 2.0.2 is the older backports.socketpair's code. Each cell is a process of its
-own, with a limit in time. Besides this Python it takes pypy3, python2.7 and what tests/lacking.sh takes. The exit
+own, with a limit in time. Besides this Python it takes pypy3, python2.7 and what tests/pythons.sh takes. The exit
 status is 0 if ours did what it should in every situation.
 """
 
@@ -258,7 +258,7 @@ def in_short(outcomes):
 PYTHON3 = [sys.executable]
 PYPY3 = ["pypy3"]
 PYTHON27 = ["python2.7"]
-JYTHON = [os.path.join(HERE, "lacking.sh"), "jython27"]
+JYTHON = [os.path.join(HERE, "pythons.sh"), "jython27"]
 SITUATIONS = [
     ("plain pair, AF_INET", plain_ipv4, PYTHON3),
     ("plain pair, AF_INET6", plain_ipv6, PYTHON3),

@@ -11,7 +11,7 @@
 # What it takes is built at the first call, in some two minutes, under ~/.cache/backports_socketpair (or $PYTHONS). Needs
 # python3 and python2.7 with pip, npm, and an apt whose mirror has Debian unstable too. The root directory shows this
 # machine's folders under their own paths. For the Windows ones and Jython this checkout's src is on the path, and so are
-# the folders in $MORE_PATH (separated by ":"); they have a pytest.
+# the folders in $MORE_PATH (separated by ":"); they have a pytest, and win313 uvicorn.
 #
 # The DLLs and extension modules of Windows 2.7 and 3.4 come out of the panda3d wheels, which carry the official ones;
 # the launcher is ours; the standard library is the local python2.7's, which is the same on Windows, and for 3.4 that
@@ -26,7 +26,7 @@ PYTEST=(pytest==4.6.11 attrs==20.3.0 py==1.10.0 six==1.16.0 pluggy==0.13.1 packa
         wcwidth==0.2.5 colorama==0.4.1 atomicwrites==1.4.0 importlib-metadata==1.7.0 pathlib2==2.3.7.post1
         scandir==1.10.0)
 # Wine says more than the interpreters do, and would otherwise offer to download what it does not need.
-export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= WINEPREFIX=$PYTHONS/wine XDG_RUNTIME_DIR=/tmp
+export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= WINEPREFIX=${WINEPREFIX:-$PYTHONS/wine} XDG_RUNTIME_DIR=/tmp
 
 download() { # requirements..., without what they require, into $PWD
     python3 -m pip download -q --disable-pip-version-check --no-deps "$@"
@@ -105,7 +105,7 @@ windows_python_313() {
     # With this file it would heed no PYTHONPATH.
     rm win313/python313._pth
     python3 -m pip install -q --disable-pip-version-check --target win313/Lib/site-packages \
-        --only-binary=:all: --platform win_amd64 --python-version 3.13 pytest colorama
+        --only-binary=:all: --platform win_amd64 --python-version 3.13 pytest uvicorn colorama
 }
 
 pytest_into() { # folder, for a Python that has no pip to be had; two modules come as sources only
@@ -138,7 +138,10 @@ build() {
     pytest_into "$PWD/win34/Lib/site-packages" "${PYTEST[@]}" more-itertools==7.2.0 typing==3.7.4.3
     windows_python_313
     wait $!
-    (in_unstable wineboot --init)
+    (export WINEPREFIX=$PYTHONS/wine; in_unstable wineboot --init)
+    # For relayed.sh.
+    cp -a wine wine-eager
+    cp -a wine wine-lazy
     touch built
 }
 

@@ -226,7 +226,13 @@ class Relay(object):
 
     def stop(self):
         self.stopped.set()
+        poke = RealSocket(self.family, socket.SOCK_STREAM)
+        try:
+            poke.connect(self.address)
+        except socket.error:  # it had ended
+            pass
         self.thread.join(10)
+        poke.close()
 
     # In the thread
 
@@ -261,20 +267,19 @@ class Relay(object):
 
     def await_any(self, *socks):
         """Return those that can be read, or none when the relay is stopped."""
-        while not self.stopped.is_set():
-            readable = select.select(socks, [], [], 0.002)[0]
-            if readable:
-                return readable
-        return []
+        # Who stops it connects to the listener.
+        readable = select.select(socks + (self.listener,), [], [], 60)[0]
+        return [] if self.stopped.is_set() else readable
 
     def pump(self, targets):
         in_bytes = 32 if self.how == "trickling" else 0
         for sock in targets:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while targets:
-            for source in self.await_any(*targets) or list(targets):
-                if self.stopped.is_set():
-                    return
+            readable = self.await_any(*targets)
+            if not readable:
+                return
+            for source in readable:
                 data = source.recv(1 if in_bytes > 0 else 65536)
                 if not data:
                     target = targets.pop(source)

@@ -185,8 +185,8 @@ def test_the_systems_own_function_is_never_replaced():
 
 @pytest.mark.skipif(HAS_NATIVE, reason="this system has a socketpair of its own")
 def test_where_the_system_has_none_the_fallback_is_in_place_after_one_line(tmpdir):
-    code = "import backports_socketpair as b, socket; b.replace_emulation(); print(socket.socketpair is b.fallback_socketpair)"
-    assert run(code, tmpdir) == "True"
+    code = "import socket, backports_socketpair as b; b.replace_emulation(); "
+    assert run(code + "print(socket.socketpair is b.fallback_socketpair)", tmpdir) == "True"
 
 
 # Everywhere

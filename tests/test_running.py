@@ -10,8 +10,6 @@ import pytest
 
 from support import HAS_NATIVE, JYTHON
 
-IS_ISOLATED = getattr(sys.flags, "isolated", False)  # as Windows' embeddable Python is
-
 TELLS = """
 import os, socket, sys, backports_socketpair
 print(__name__)
@@ -56,7 +54,6 @@ def write(tmpdir, code):
     return "written.py"
 
 
-needs_current_folder = pytest.mark.skipif(IS_ISOLATED, reason="this Python was built to find no module in the current folder")
 AS_MODULES = [["-m", "package"], ["-m", "package.module"], ["-m", "program"]]
 AS_FILES = [["program.py"], ["folder"], ["archive.zip"], [os.path.join("package", "module.py")]]
 EXITS = [
@@ -81,14 +78,16 @@ if JYTHON:  # each takes two seconds to start
     del AS_MODULES[1:], AS_FILES[3:], EXITS[2:], CANNOT_BE_RUN[3:]
 
 
-@pytest.mark.parametrize(
-    "program",
-    [pytest.param(each, marks=needs_current_folder) for each in AS_MODULES] + AS_FILES,
-    ids=" ".join,
-)
+@pytest.mark.parametrize("program", AS_MODULES + AS_FILES, ids=" ".join)
 def test_program_finds_all_as_python_would_have_it(run, program):
     arguments = program + ["-x", "--help", "two words"]
     assert run("-m", "backports_socketpair", *arguments) == run(*arguments)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no option -P before 3.11")
+@pytest.mark.parametrize("program", AS_FILES, ids=" ".join)
+def test_safe_path_is_kept_to(run, program):
+    assert run("-P", "-m", "backports_socketpair", *program) == run("-P", *program)
 
 
 @pytest.mark.skipif(HAS_NATIVE, reason="the system's own function is not replaced")
@@ -126,7 +125,6 @@ def test_exit_status_and_what_is_told_of_an_error_are_the_programs(run, tmpdir, 
     assert ours[0] == status
 
 
-@needs_current_folder
 @pytest.mark.parametrize("code", ["import sys; sys.exit(3)", "1 / 0", "import no_such_module"])
 def test_exit_status_and_last_line_of_an_error_are_those_of_a_module(run, tmpdir, code):
     write(tmpdir, code)
@@ -153,7 +151,7 @@ def test_threads_that_outlive_the_programs_last_line_go_on(run, tmpdir):
     assert run("-m", "backports_socketpair", program) == (0, "still here\n", "")
 
 
-@pytest.mark.parametrize("arguments, words", CANNOT_BE_RUN, ids=lambda each: " ".join(each) if isinstance(each, list) else "")
+@pytest.mark.parametrize("arguments, words", CANNOT_BE_RUN, ids=str)
 def test_what_cannot_be_run_is_a_clear_error_with_exit_status_2(run, arguments, words):
     status, out, err = run("-m", "backports_socketpair", *arguments)
     assert (status, out) == (2, "")

@@ -184,9 +184,9 @@ PENDING += ["ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ENONET"]
 NOBODY = ["EINTR", "EWOULDBLOCK", "EAGAIN", 10035]
 
 
-@pytest.mark.parametrize("code", [code for code in GONE + PENDING + NOBODY if code in vars(errno) or code in GONE + NOBODY])
+@pytest.mark.parametrize("code", GONE + [name for name in PENDING if hasattr(errno, name)] + NOBODY)
 def test_accept_that_reports_nobody_or_a_strangers_error_is_passed_over(stand_in, make_pair, code):
-    """A stranger's, as BSD, Windows and Jython say of one that has gone, and Linux of what was pending on its socket."""
+    """A stranger's: BSD, Windows and Jython say that one has gone, and Linux what was pending on its socket."""
     reports = [socket.error(getattr(errno, str(code), code), "as the system says")]
 
     class Reporting(StandIn):

@@ -171,7 +171,9 @@ def test_refused_client_is_raised_at_once_with_its_own_errno(stand_in, family, r
     assert all(map(is_closed, made))
 
 
-@pytest.mark.parametrize("code, name", [(errno.ECONNREFUSED, "ECONNREFUSED"), (10061, "error 10061"), (54321, "error 54321")])
+@pytest.mark.parametrize(
+    "code, name", [(errno.ECONNREFUSED, "ECONNREFUSED"), (10061, "error 10061"), (54321, "error 54321")]
+)
 def test_connect_that_fails_is_told_by_the_name_of_its_errno_where_it_has_one(stand_in, code, name):
     addresses = []
 
@@ -213,7 +215,7 @@ def test_client_that_is_refused_later_on_is_raised_then_with_its_own_errno(stand
     for name, host in HOSTS.items():
         if has_address(name, host):
             full[getattr(socket, name)] = full_listener(getattr(socket, name), host)
-    addresses = dict((family, listener.getsockname()[:2]) for family, (listener, _) in full.items())
+    addresses = {family: listener.getsockname()[:2] for family, (listener, _) in full.items()}
     made = stand_in(ToFullListener)
     for thread in [in_thread(call, family) for family in full]:
         thread.join(20)
@@ -342,7 +344,7 @@ CLOCKS = {
 
 def with_clocks(monkeypatch, **readings):
     """A copy of the module that knows only these clocks."""
-    clocks = dict((name, lambda values=values: float(next(values))) for name, values in readings.items())
+    clocks = {name: lambda values=values: float(next(values)) for name, values in readings.items()}
     monkeypatch.setitem(sys.modules, "time", OtherTime(**clocks))
     return load_copy()
 

@@ -142,7 +142,7 @@ def set_first_path(path):
 def check_machine():
     say(about_interpreter())
     own_works = socket.socketpair is fallback_socketpair or report("own", measure_own)
-    works = [report(name, lambda: measure_fallback(name)) for name in ("AF_INET", "AF_INET6")]
+    works = [report(name, measure_fallback, name) for name in ("AF_INET", "AF_INET6")]
     if works[0] and not own_works:
         say(ADVICE)
     return 0 if works[0] else 1
@@ -187,10 +187,10 @@ def whose_socketpair():
     return "the operating system's" if hasattr(_socket, "socketpair") else "an emulation of Python's own"
 
 
-def report(name, measured):
+def report(name, measured, *args):
     """Print how a pair does, and return whether it works."""
     try:
-        pair_seconds, wake_up_seconds, relayed = measured()
+        pair_seconds, wake_up_seconds, relayed = measured(*args)
     except Exception as error:
         say("%-8s FAILED: %s: %s.%s" % (name, error.__class__.__name__, words_of(error), cause(name, error)))
         return False

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) 2026 The backports_socketpair authors
+# type: ignore  # A stub beside this file has the types, and need not be there.
 """socket.socketpair() for Pythons that lack it, or whose own fails: one file, to import or to vendor.
 
 Windows before Python 3.5 and Jython have no socket.socketpair. Importing this module there

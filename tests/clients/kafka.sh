@@ -2,7 +2,7 @@
 # Runs with_kafka.py over releases of kafka-python, with our file put into each as kafka/vendor/socketpair.py, and
 # with_older_backport.py over the file that 2.0.2 has there by itself:
 #
-#     tests/clients/kafka.sh PYTHON...    such as python2.7, or tests/lacking.sh win27
+#     tests/clients/kafka.sh PYTHON...    such as python2.7, or tests/pythons.sh win27
 #
 # PYTHON is the command that takes "-m pytest"; needs python3 with pip.
 set -euo pipefail

@@ -2,8 +2,10 @@
 
 import socket
 
-import backports_socketpair
-from backports_socketpair import socketpair
+import backports_socketpair.socketpair
+from backports_socketpair import fallback_socketpair, replace_emulation, socketpair
+
+replace_emulation()
 
 
 def wake_up_pipe() -> "tuple[socket.socket, socket.socket]":
@@ -11,7 +13,7 @@ def wake_up_pipe() -> "tuple[socket.socket, socket.socket]":
 
 
 def carry(byte: bytes) -> bytes:
-    first, second = socketpair(socket.AF_INET, socket.SOCK_STREAM, 0)
+    first, second = fallback_socketpair(socket.AF_INET, socket.SOCK_STREAM, 0)
     first.sendall(byte)
     return second.recv(1)
 
@@ -20,4 +22,6 @@ def version() -> str:
     return backports_socketpair.__version__
 
 
+socket.socketpair = fallback_socketpair
+fallback_socketpair(family=b"no family")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 socketpair(family=b"no family")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -6,8 +6,7 @@ from timeit import default_timer
 import pytest
 import socks
 
-from support import module
-from support import close, closed_port
+from support import close, closed_port, module
 
 
 @pytest.fixture

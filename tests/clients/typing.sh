@@ -1,0 +1,21 @@
+#!/bin/bash
+# mypy --strict and pyright, for Linux and for Windows: over a program that imports the package, and over a library that
+# has a copy of socketpair.py and of the stub beside it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/library/vendor"
+touch "$work"/library/{__init__,vendor/__init__}.py
+cp src/backports_socketpair/socketpair.py{,i} "$work/library/vendor"
+cp tests/clients/typed_program.py "$work"
+sed '/__version__/d; s/^def version.*/def version() -> None: .../
+     s/^import backports_socketpair.*/import library.vendor.socketpair/; s/from backports_socketpair/from library.vendor.socketpair/' \
+    tests/clients/typed_program.py >"$work/library/program.py"
+cd "$work"
+for platform in linux:Linux win32:Windows; do
+    echo "== ${platform%:*}"
+    mypy --strict --platform "${platform%:*}" typed_program.py
+    mypy --strict --platform "${platform%:*}" library
+    pyright --pythonplatform "${platform#*:}" --pythonpath "$(command -v python)" typed_program.py library
+done

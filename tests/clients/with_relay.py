@@ -1,0 +1,175 @@
+"""On a machine that really relays its loopback: run through tests/relayed.sh, which says how in $RELAYED."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from timeit import default_timer
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from support import has_address
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PYTHONS = os.path.join(TESTS, "pythons.sh")
+HOW = os.environ["RELAYED"]
+WINDOWS_313 = [PYTHONS, "win313"]
+INTERPRETERS = {
+    "CPython 3.13": [sys.executable],
+    "Windows CPython 2.7": [PYTHONS, "win27"],
+    "Windows CPython 3.4": [PYTHONS, "win34"],
+    "Windows CPython 3.13": WINDOWS_313,
+    "Jython 2.7": [PYTHONS, "jython27"],
+}
+each_interpreter = pytest.mark.parametrize("python", list(INTERPRETERS.values()), ids=list(INTERPRETERS))
+
+# Of an emulation through an eager relay; a lazy one has it wait for ever.
+FAILS = "ConnectionError: Unexpected peer connection"
+
+
+def run(python, *args, **kwargs):
+    process = python + list(args)
+    return subprocess.run(
+        process, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=300, **kwargs
+    )
+
+
+@pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
+def test_cpythons_own_fallback_fails_with_the_message_that_its_users_report():
+    program = "import socket; socket._fallback_socketpair()"
+    assert FAILS in run([sys.executable], "-c", program).stdout
+
+
+@each_interpreter
+def test_machine_check_says_that_loopback_is_relayed_and_works_all_the_same(python):
+    check = run(python, "-m", "backports_socketpair")
+    assert check.returncode == 0
+    families = re.findall("^(AF_INET6?) +works: .*; loopback is relayed on this machine", check.stdout, re.MULTILINE)
+    assert families == ["AF_INET"] + ["AF_INET6"] * has_address("AF_INET6", "::1")
+    if python == WINDOWS_313:
+        own = FAILS if HOW == "eager" else "TimeoutError: no pair within 10 s"
+        assert re.search("^own +FAILED: " + re.escape(own), check.stdout, re.MULTILINE)
+        assert "replace_emulation()" in check.stdout
+
+
+@each_interpreter
+def test_pairs_do_all_that_pairs_do(python):
+    pytest = ["-m", "pytest", "-p", "no:cacheprovider", "--capture=sys", "-q"]
+    tests = run(python, *pytest + [os.path.join(TESTS, "test_pair.py")])
+    assert tests.returncode == 0, tests.stdout
+    assert re.search(r"\b\d+ passed", tests.stdout)
+
+
+@each_interpreter
+def test_pair_is_there_within_a_tenth_of_a_second(python):
+    program = """
+from backports_socketpair import fallback_socketpair
+from timeit import default_timer
+def timed():
+    started = default_timer()
+    ends = fallback_socketpair()
+    took = default_timer() - started
+    for end in ends:
+        end.close()
+    return took
+print(sorted(timed() for _ in range(11))[5])
+"""
+    assert float(run(python, "-c", program).stdout.split()[-1]) < 0.1
+
+
+# asyncio and a server on Windows, whose own socketpair is an emulation
+
+LOOPS = """
+import asyncio
+
+async def exchange():
+    async def answer(reader, writer):
+        writer.write((await reader.readline()).upper())
+        await writer.drain()
+        writer.close()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(b"question\\n")
+    print((await reader.readline()).decode().strip())
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+    await loop.run_in_executor(None, loop.call_soon_threadsafe, woken.set)
+    await asyncio.wait_for(woken.wait(), 10)
+    writer.close()
+    server.close()
+    await server.wait_closed()
+
+for factory in (asyncio.SelectorEventLoop, asyncio.ProactorEventLoop):
+    loop = factory()
+    loop.run_until_complete(exchange())
+    loop.close()
+"""
+
+APP = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served"})
+"""
+
+
+def test_both_event_loops_of_windows_start_and_exchange_with_the_emulation_replaced(tmp_path):
+    program = tmp_path / "loops.py"
+    program.write_text(LOOPS)
+    replaced = run(WINDOWS_313, "-m", "backports_socketpair", str(program))
+    assert (replaced.returncode, replaced.stdout.split()) == (0, ["QUESTION", "QUESTION"])
+
+
+@pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
+def test_no_event_loop_of_windows_starts_with_the_emulation(tmp_path):
+    program = tmp_path / "loops.py"
+    program.write_text(LOOPS)
+    own = run(WINDOWS_313, str(program))
+    assert own.returncode == 1
+    assert FAILS in own.stdout
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts Windows' Python in a folder that has an app."""
+    (tmp_path / "app.py").write_text(APP)
+    started = []
+
+    def start(*args):
+        started.append(
+            subprocess.Popen(WINDOWS_313 + list(args), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_uvicorn_on_windows_serves_a_page_with_the_emulation_replaced(start):
+    server = start("-m", "backports_socketpair", "-m", "uvicorn", "app:app", "--port", "8765")
+    assert page("http://127.0.0.1:8765/", server) == b"served"
+
+
+def page(address, server):
+    """What is served there, as soon as the server answers."""
+    opener = build_opener(ProxyHandler({}))
+    deadline = default_timer() + 60
+    while True:
+        try:
+            return opener.open(address, timeout=5).read()
+        except OSError:
+            assert server.poll() is None, server.communicate()[0]
+            assert default_timer() < deadline
+            time.sleep(0.1)  # there is no event to await: the relay accepts in its place
+
+
+@pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
+def test_uvicorn_on_windows_does_not_start_with_the_emulation(start):
+    server = start("-m", "uvicorn", "app:app", "--port", "8766")
+    out, _ = server.communicate(timeout=60)
+    assert server.returncode != 0
+    assert FAILS in out.decode()

@@ -94,7 +94,8 @@ def run_module(name):
     try:
         runpy._get_module_details(name)
     except ImportError as error:
-        if getattr(error, "name", None):
+        missing = getattr(error, "name", None) or name
+        if not (name + ".__main__.").startswith(missing + "."):
             raise  # it is there, and misses another
         fail(error)
     # As "python -m" itself does. run_module() would take __main__ away while threads of the program's go on.

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import types
+from timeit import default_timer
 
 JYTHON = sys.platform.startswith("java")
 WINDOWS = os.name == "nt"
@@ -195,6 +196,7 @@ class Relay(object):
         self.family = family
         self.how = how
         self.target = None
+        self.passed_on = None  # when it had passed on as many bytes as a proof has
         self.stopped = threading.Event()
         self.socks = []
         self.listener = self.open()
@@ -273,6 +275,7 @@ class Relay(object):
 
     def pump(self, targets):
         in_bytes = 32 if self.how == "trickling" else 0
+        count = 0
         for sock in targets:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while targets:
@@ -289,6 +292,9 @@ class Relay(object):
                         return
                     continue
                 targets[source].sendall(data)
+                count += len(data)
+                if count >= 16 and self.passed_on is None:
+                    self.passed_on = default_timer()
                 if in_bytes > 0:
                     in_bytes -= 1
                     self.stopped.wait(0.002)

@@ -151,7 +151,15 @@ def test_fault_in_a_function_leaves_nothing_open(
         if sys._getframe(1).f_globals is vars(module):
             raise error
 
-    made = stand_in(StandIn)
+    class Hesitating(StandIn):
+        asked = 0
+
+        def connect_ex(self, address):
+            self.asked += 1
+            code = self.real.connect_ex(address)
+            return errno.EALREADY if self.asked < 3 else code
+
+    made = stand_in(Hesitating)  # with which the clock is asked
     monkeypatch.setattr(place, function, fail)
     try:
         with pytest.raises(BaseException) as caught:

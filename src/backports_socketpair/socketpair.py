@@ -46,6 +46,9 @@ _LOOPBACK = {socket.AF_INET: "127.0.0.1"}
 if hasattr(socket, "AF_INET6"):
     _LOOPBACK[socket.AF_INET6] = "::1"
 
+# A list, in which one that cannot be hashed is not found either.
+_FAMILIES = list(_LOOPBACK)
+
 # A number, since Jython has no SOMAXCONN and refuses listen() without one.
 _BACKLOG = 128
 
@@ -74,7 +77,9 @@ _WOULD_BLOCK = _numbers("EWOULDBLOCK", "EAGAIN", "EINTR") | {10035}
 _CONNECTING = _WOULD_BLOCK | _numbers("EINPROGRESS", "EALREADY") | {10036, 10037}
 # WSAEINVAL is how Winsock may answer a second connect while the first is under way.
 _STILL_CONNECTING = _CONNECTING | {10022}
-_NO_NAME_YET = {errno.EINVAL, 10022}
+# ENOTCONN is Jython's.
+_NO_NAME_YET = {errno.EINVAL, errno.ENOTCONN, 10022}
+_NO_NAME = object()  # unlike what accept() tells of any peer, for which macOS has said None
 _PORT_BUSY = {errno.EADDRINUSE, 10048}
 # WSAEACCES: Windows says it of a port that something else reserved or bound exclusively.
 _PORT_REFUSED = _PORT_BUSY | {10013}
@@ -106,45 +111,137 @@ def fallback_socketpair(family=socket.AF_INET, type=socket.SOCK_STREAM, proto=0)
     After Geert Jansen's public-domain recipe.
     """
     _check_supported(family, type, proto)
-    call = _Call(family)
+    timeout = socket.getdefaulttimeout()
+    opened = []
     try:
-        _listen_and_connect(call)
-        server = _accept_own(call)
-        for end in (server, call.client):
+        listener, client, address, connected = _listen_and_connect(family, timeout, opened)
+        server = _accept_own(listener, client, address, connected, opened)
+        for end in (server, client):
             # On Windows and BSD server may not block, while Python 2 believes that it does.
-            end.settimeout(call.timeout)
+            end.settimeout(timeout)
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
             _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        call.listener.close()
-        return server, call.client
+        listener.close()
+        return server, client
     except BaseException:  # KeyboardInterrupt and SystemExit leave nothing open either
-        for sock in call.opened:
+        for sock in opened:
             _close_quietly(sock)
         raise
 
 
 def _check_supported(family, type, proto):
-    # A list, in which a family that cannot be hashed is not found either.
-    if family not in list(_LOOPBACK) or type != socket.SOCK_STREAM or proto != 0:
+    if family not in _FAMILIES or type != socket.SOCK_STREAM or proto != 0:
         raise ValueError(
             "socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0,"
             " not family=%r, type=%r, proto=%r" % (family, type, proto)
         )
 
 
-class _Call(object):
-    """What one call has made and learnt so far."""
+# Making: a listener, and a client on its way to it.
 
-    def __init__(self, family):
-        self.family = family
-        self.timeout = socket.getdefaulttimeout()
-        self.opened = []  # every socket that has to be closed if the call fails
-        self.listener = self.client = self.address = None
-        self.connected = False  # as far as client has been asked
-        self.came = 0
-        self.guests = []  # accepted, and perhaps our client's connection
-        self.turned_away = []  # see _keep_with
-        self.proof = self.unsent = b""
+
+def _listen_and_connect(family, timeout, opened):
+    """Return a listener, a client, the address that it connects to, and whether it has done so."""
+    tries = 0
+    while True:
+        tries += 1
+        worth_another_try = _PORT_REFUSED
+        try:
+            listener = _open_socket(family, timeout, opened)
+            address = _listen(listener, _LOOPBACK[family])
+            worth_another_try = _PORT_BUSY
+            client = _open_socket(family, timeout, opened)
+            client.setblocking(False)
+            return listener, client, address, _ask_connect(client, address, _CONNECTING)
+        except socket.error as error:
+            if _number(error) not in worth_another_try or tries == _TRIES:
+                raise
+        while opened:
+            opened[-1].close()
+            opened.pop()
+
+
+def _open_socket(family, timeout, opened):
+    # By position: classes that replace socket.socket give its parameters other names.
+    sock = socket.socket(family, socket.SOCK_STREAM, 0)
+    opened.append(sock)
+    if timeout is not None:
+        # It is for the pair, not for us: Jython's bind() would heed it, and fail with a Java exception.
+        sock.setblocking(True)
+    return sock
+
+
+def _listen(listener, host):
+    """Listen on a free port of host and return the address, for connect()."""
+    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+        # Windows lets another process take over a port that was not bound exclusively.
+        _set_if_allowed(listener, socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE)
+    listener.bind((host, 0))
+    listener.listen(_BACKLOG)
+    # Jython has no port before listen(). Only the port is of use: a layered Windows provider
+    # has said 0.0.0.0 for the host.
+    return host, listener.getsockname()[1]
+
+
+def _ask_connect(client, address, under_way):
+    """Start to connect, or ask again: whether client is connected; socket.error if it failed."""
+    try:
+        code = client.connect_ex(address)
+    except socket.error as error:
+        # Some cooperative sockets raise what connect_ex should return; a raised 0 is no success.
+        code = _number(error)
+        if not code or code not in _CONNECTED | under_way:
+            raise
+    if code in _CONNECTED:
+        return True
+    if code in under_way:
+        return False
+    # Wine says ECONNABORTED of one that failed since it was last asked, and the reason only here.
+    raise _connect_error(address, client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or code)
+
+
+def _connect_error(address, code):
+    # By name, since os.strerror does not know Winsock's errors.
+    name = errno.errorcode.get(code, "error %d" % code)
+    return socket.error(code, "connect to %s port %d: %s" % (address + (name,)))
+
+
+# Knowing: which of the connections that arrive is our client's.
+
+
+def _accept_own(listener, client, address, connected, opened):
+    """Return the accepted end of client's connection, once client is connected as well."""
+    listener.settimeout(_FIRST_WAIT)
+    sock, peer, ran_out = _accept(listener, opened)
+    # Nobody else can have exactly client's address: on an ordinary machine this decides. On Jython
+    # its connection may be there, and getpeername answer, before client can send.
+    if peer == _name(client) and (connected or _ask_connect(client, address, _STILL_CONNECTING)):
+        return sock
+    return _Search(listener, client, address, connected, opened).find(sock, peer, ran_out)
+
+
+def _accept(listener, opened):
+    """Return the next connection and its peer's address, or None and None; and whether the wait ran out."""
+    try:
+        sock, peer = listener.accept()
+        opened.append(sock)
+        return sock, peer, False
+    except socket.timeout:
+        return None, None, True
+    except socket.error as error:
+        if _number(error) not in _NOBODY_CAME:
+            raise
+        return None, None, False
+
+
+def _name(client):
+    """Return client's address, or what is no address as long as it has none."""
+    try:
+        return client.getsockname()
+    except socket.error as error:
+        if _number(error) not in _NO_NAME_YET:
+            raise
+        return _NO_NAME
 
 
 class _Guest(object):
@@ -156,233 +253,144 @@ class _Guest(object):
         self.said = None  # as long as nobody has listened
 
 
-# Making: a listener, and a client on its way to it.
+class _Search(object):
+    """For client's connection, where the first to come was not known by its address, or nobody came.
 
+    A relay, as some proxies, VPNs and antiviruses are, connects on from an address of its own, and
+    perhaps only when it was sent something. So client says random bytes, the proof, and its
+    connection is the one that they come out of.
+    """
 
-def _listen_and_connect(call):
-    tries = 0
-    while True:
-        tries += 1
-        worth_another_try = _PORT_REFUSED
-        try:
-            _listen(call)
-            worth_another_try = _PORT_BUSY
-            call.client = _open_socket(call)
-            call.client.setblocking(False)
-            call.connected = _ask_connect(call, _CONNECTING)
-            return
-        except socket.error as error:
-            if _number(error) not in worth_another_try or tries == _TRIES:
-                raise
-        while call.opened:
-            call.opened[-1].close()
-            call.opened.pop()
-
-
-def _open_socket(call):
-    # By position: classes that replace socket.socket give its parameters other names.
-    sock = socket.socket(call.family, socket.SOCK_STREAM, 0)
-    call.opened.append(sock)
-    if call.timeout is not None:
-        # It is for the pair, not for us: Jython's bind() would heed it, and fail with a Java exception.
-        sock.setblocking(True)
-    return sock
-
-
-def _listen(call):
-    host = _LOOPBACK[call.family]
-    call.listener = _open_socket(call)
-    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-        # Windows lets another process take over a port that was not bound exclusively.
-        _set_if_allowed(call.listener, socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE)
-    call.listener.bind((host, 0))
-    call.listener.listen(_BACKLOG)
-    # Jython has no port before listen(). Only the port is of use: a layered Windows provider
-    # has said 0.0.0.0 for the host.
-    call.address = host, call.listener.getsockname()[1]
-
-
-def _ask_connect(call, under_way):
-    """Start to connect, or ask again: whether client is connected; socket.error if it failed."""
-    try:
-        code = call.client.connect_ex(call.address)
-    except socket.error as error:
-        # Some cooperative sockets raise what connect_ex should return; a raised 0 is no success.
-        code = _number(error)
-        if not code or code not in _CONNECTED | under_way:
-            raise
-    if code in _CONNECTED:
-        return True
-    if code in under_way:
-        return False
-    # Wine says ECONNABORTED of one that failed since it was last asked, and the reason only here.
-    raise _connect_error(call, call.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or code)
-
-
-def _connect_error(call, code):
-    # By name, since os.strerror does not know Winsock's errors.
-    name = errno.errorcode.get(code, "error %d" % code)
-    return socket.error(code, "connect to %s port %d: %s" % (call.address + (name,)))
-
-
-# Knowing: which of the connections that arrive is our client's.
-
-
-def _accept_own(call):
-    """Return the accepted end of client's connection, once client is connected as well."""
-    patience = _Patience()
-    while patience.left > 0:
-        came = _accept_within(patience, call)
-        own = _own_guest(came, call)
-        if own:
-            call.guests.remove(own)
-            for stranger in list(call.guests):
-                _turn_away(stranger, call)
-            _keep_with(own.sock, call.turned_away)
-            return own.sock
-        _bound_guests(call)
-    raise _timed_out(call)
-
-
-def _accept_within(patience, call):
-    """Return the guest that came, or None."""
-    call.listener.settimeout(patience.wait)
-    try:
-        sock, peer = call.listener.accept()
-    except socket.timeout:
-        patience.spend(ran_out=True)
-        return None
-    except socket.error as error:
-        if _number(error) not in _NOBODY_CAME:
-            raise
-        patience.spend(ran_out=False)
-        return None
-    call.opened.append(sock)
-    patience.spend(ran_out=False)
-    call.came += 1
-    call.guests.append(_Guest(sock, peer))
-    return call.guests[-1]
-
-
-def _own_guest(came, call):
-    """Return the guest that is our client's connection, or None while that is not known."""
-    of_our_address = _of_our_address(call)
-    if came not in of_our_address:
-        # Before connect is asked again, since Winsock then starts anew where it has failed.
-        late_failure = call.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if late_failure:
-            raise _connect_error(call, late_failure)
-    if of_our_address and not call.proof:
-        # On Jython it may be there, and getpeername answer, before client can send.
-        return of_our_address[0] if _is_connected(call) else None
-    # Nobody came, or somebody else. A relay, as some proxies, VPNs and antiviruses are, has an
-    # address of its own, and may connect on only when it was sent something.
-    if not _is_connected(call):
-        return None
-    _send_proof(call)
-    # Amid a crowd there is time for two: who has come, and who has to go next.
-    return _proved_guest([each for each in call.guests if came in (None, each) or each is call.guests[0]], call)
-
-
-def _of_our_address(call):
-    """Return the guests that come from exactly client's address, which nobody else can have."""
-    if not call.guests:
-        return []
-    try:
-        name = call.client.getsockname()
-    except socket.error as error:
-        if _number(error) not in _NO_NAME_YET:
-            raise
-        return []
-    return [guest for guest in call.guests if guest.peer == name]
-
-
-def _is_connected(call):
-    if not call.connected:
-        call.connected = _ask_connect(call, _STILL_CONNECTING)
-    return call.connected
-
-
-def _send_proof(call):
-    """Have client say what only the other end of its own connection can hear."""
-    if not call.proof:
-        call.proof = call.unsent = os.urandom(_PROOF_SIZE)
-    if call.unsent:
-        try:
-            call.unsent = call.unsent[call.client.send(call.unsent) :]
-        except socket.error as error:
-            if _number(error) not in _WOULD_BLOCK:
-                raise
-
-
-def _proved_guest(guests, call):
-    """Return the guest that has said the whole proof, or None, and turn away who said another."""
-    for guest in guests:
-        _hear(guest, call)
-        if guest.said == call.proof:
-            return guest
-    return None
-
-
-def _hear(guest, call):
-    try:
-        if guest.said is None:
-            guest.sock.setblocking(False)
-            guest.said = b""
-        while len(guest.said) < _PROOF_SIZE:
-            said = guest.sock.recv(_PROOF_SIZE - len(guest.said))
-            if not said:
-                break
-            guest.said += said
-    except socket.error as error:
-        if _number(error) in _WOULD_BLOCK:
-            return
-    # Not at the first wrong byte: whoever sees which byte we hang up at finds out all of them in turn.
-    if guest.said != call.proof:
-        _turn_away(guest, call)
-
-
-def _bound_guests(call):
-    if len(call.guests) > _MOST_GUESTS:
-        of_our_address = _of_our_address(call)
-        _turn_away([guest for guest in call.guests if guest not in of_our_address][0], call)
-
-
-def _turn_away(guest, call):
-    """Close a connection that is not ours. Nothing that comes of it ends the call."""
-    call.guests.remove(guest)
-    try:
-        try:
-            call.turned_away.append(guest.sock.fileno())
-        finally:
-            guest.sock.close()
-    except socket.error:
-        # FreeBSD's close may say ECONNRESET; on Jython each of the two may say EBADF.
-        pass
-    call.opened.remove(guest.sock)
-
-
-def _keep_with(server, turned_away):
-    """See that no stranger is collected before server is."""
-    # Jython counts a connection out when it is closed and again when it is collected, and hangs up
-    # on all that the listener accepted when it counts none. There fileno() is the socket itself.
-    if turned_away and os.name == "java":
-        server.fileno().turned_away = turned_away
-
-
-# Ending: how long we wait, and what is cleaned up.
-
-
-class _Patience(object):
-    """How long to wait for the next connection, and how much is left for all of them (seconds)."""
-
-    def __init__(self):
-        self.wait = _FIRST_WAIT
-        self.left = _TIMEOUT
+    def __init__(self, listener, client, address, connected, opened):
+        self.listener = listener
+        self.client = client
+        self.address = address
+        self.connected = connected  # as far as client was asked
+        self.opened = opened
+        self.proof = self.unsent = b""
+        self.came = 0
+        self.guests = []  # who may yet be our client's
+        self.strangers = []  # see part_from_strangers
+        self.wait = _FIRST_WAIT  # for the next to come (seconds)
+        self.left = _TIMEOUT  # for all waits (seconds)
         self.last_seen = _now()
 
-    def spend(self, ran_out):
-        """Count a wait, which ran out or was ended before."""
+    def find(self, sock, peer, ran_out):
+        """Return client's connection; sock, from peer, is the first that came, if one did."""
+        while True:
+            own = self.own_guest(sock, peer)
+            if own:
+                self.part_from_strangers(own)
+                return own.sock
+            self.bound_guests()
+            self.count_wait(ran_out)
+            if self.left <= 0:
+                raise self.timed_out()
+            self.listener.settimeout(self.wait)
+            sock, peer, ran_out = _accept(self.listener, self.opened)
+
+    def own_guest(self, sock, peer):
+        """Return the guest that is known to be client's, or None; sock is who has just come, if one has."""
+        if sock is not None:
+            self.came += 1
+            self.guests.append(_Guest(sock, peer))
+        of_our_address = self.guest_of_our_address()
+        if not of_our_address or of_our_address.sock is not sock:
+            self.raise_late_failure()
+        if not self.is_connected():
+            return None
+        if of_our_address and not self.proof:
+            return of_our_address
+        self.send_proof()
+        # Amid a crowd there is time for two: who has to go next, and who has just come.
+        return self.proved(list(self.guests) if sock is None else self.guests[:1] + self.guests[1:][-1:])
+
+    def guest_of_our_address(self):
+        name = _name(self.client) if self.guests else _NO_NAME
+        for guest in self.guests:
+            if guest.peer == name:
+                return guest
+        return None
+
+    def raise_late_failure(self):
+        # Before connect is asked again, since Winsock then starts anew where it has failed.
+        failure = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise _connect_error(self.address, failure)
+
+    def is_connected(self):
+        # .NET takes a needless question ill.
+        self.connected = self.connected or _ask_connect(self.client, self.address, _STILL_CONNECTING)
+        return self.connected
+
+    def send_proof(self):
+        if not self.proof:
+            self.proof = self.unsent = os.urandom(_PROOF_SIZE)
+        if self.unsent:
+            try:
+                self.unsent = self.unsent[self.client.send(self.unsent) :]
+            except socket.error as error:
+                if _number(error) not in _WOULD_BLOCK:
+                    raise
+
+    def proved(self, guests):
+        """Return the one of these guests that has said the whole proof, or None."""
+        for guest in guests:
+            self.hear(guest)
+            if guest.said == self.proof:
+                return guest
+        return None
+
+    def hear(self, guest):
+        """Take what guest has said of the proof, and turn it away if that was another or it hung up."""
+        try:
+            if guest.said is None:
+                guest.sock.setblocking(False)
+                guest.said = b""
+            while len(guest.said) < _PROOF_SIZE:
+                said = guest.sock.recv(_PROOF_SIZE - len(guest.said))
+                if not said:
+                    break
+                guest.said += said
+        except socket.error as error:
+            if _number(error) in _WOULD_BLOCK:
+                return
+        # Not at the first wrong byte: who sees which byte we hang up at finds out all of them in turn.
+        if guest.said != self.proof:
+            self.turn_away(guest)
+
+    def turn_away(self, guest):
+        """Close a connection that is not ours. Nothing that comes of it ends the call."""
+        self.guests.remove(guest)
+        try:
+            try:
+                self.strangers.append(guest.sock.fileno())
+            finally:
+                guest.sock.close()
+        except socket.error:
+            # FreeBSD's close may say ECONNRESET; on Jython each of the two may say EBADF.
+            pass
+        self.opened.remove(guest.sock)
+
+    def bound_guests(self):
+        if len(self.guests) > _MOST_GUESTS:
+            own = self.guest_of_our_address()
+            self.turn_away([guest for guest in self.guests if guest is not own][0])
+
+    def part_from_strangers(self, own):
+        """Turn all others away, and see that none of them is collected before own is."""
+        for guest in list(self.guests):
+            if guest is not own:
+                self.turn_away(guest)
+        # Jython counts a connection out when it is closed and again when it is collected, and hangs up
+        # on all that the listener accepted when it counts none. There fileno() is the socket itself.
+        if self.strangers and os.name == "java":
+            own.sock.fileno().strangers = self.strangers
+
+    # Ending: how long we wait, and what is said then.
+
+    def count_wait(self, ran_out):
+        """Take what the last wait took from what is left."""
         now = _now()
         # A clock may stand still (freezegun, a debugger), and Python 2's may be set on Unix.
         spent = min(max(now - self.last_seen, 0), _LONGEST_STEP)
@@ -394,15 +402,14 @@ class _Patience(object):
             self.wait = _FIRST_WAIT  # who has just come may say something in a moment
         self.left -= spent
 
-
-def _timed_out(call):
-    return socket.error(
-        errno.ETIMEDOUT,
-        "connect to %s port %d: our own connection was not made within %s s"
-        " (%d from strangers were closed); a firewall, antivirus or proxy that intercepts"
-        " loopback is the usual cause"
-        % (call.address + (_TIMEOUT, call.came - len(_of_our_address(call)))),
-    )
+    def timed_out(self):
+        strangers = self.came - (self.guest_of_our_address() is not None)
+        return socket.error(
+            errno.ETIMEDOUT,
+            "connect to %s port %d: our own connection was not made within %s s"
+            " (%d from strangers were closed); a firewall, antivirus or proxy that intercepts"
+            " loopback is the usual cause" % (self.address + (_TIMEOUT, strangers)),
+        )
 
 
 def _number(error):

@@ -138,7 +138,10 @@ build() {
     pytest_into "$PWD/win34/Lib/site-packages" "${PYTEST[@]}" more-itertools==7.2.0 typing==3.7.4.3
     windows_python_313
     wait $!
-    (export WINEPREFIX=$PYTHONS/wine; in_unstable wineboot --init)
+    export WINEPREFIX=$PYTHONS/wine
+    (in_unstable wineboot --init)
+    # Its server writes the registry when it ends, seconds after the last program.
+    (in_unstable /usr/lib/x86_64-linux-gnu/wine/wineserver --wait)
     # For relayed.sh.
     cp -a wine wine-eager
     cp -a wine wine-lazy

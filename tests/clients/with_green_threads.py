@@ -1,0 +1,74 @@
+"""gevent and eventlet with everything patched, and the fallback forced: others run while one waits.
+
+Run over those of the two that are installed; tox.ini says which.
+"""
+
+import pkgutil
+
+import pytest
+
+from support import run_python
+
+SET_UP = {
+    "gevent": "from gevent import monkey, sleep, spawn, spawn_later, Timeout; monkey.patch_all()",
+    "eventlet": "from eventlet import sleep, spawn, spawn_after as spawn_later, Timeout, monkey_patch; monkey_patch()",
+}
+
+PATCHED = """
+import socket
+if hasattr(socket, "socketpair"):
+    del socket.socketpair
+import importlib
+module = importlib.import_module("backports_socketpair.socketpair")
+assert socket.socketpair is module.fallback_socketpair
+
+ticks = []
+def tick():
+    while True:
+        ticks.append(1)
+        sleep(0.01)
+spawn(tick)
+"""
+
+
+@pytest.fixture(params=[name for _, name, _ in pkgutil.iter_modules() if name in SET_UP])
+def library(request):
+    return request.param
+
+
+def run(library, code):
+    return run_python("-c", SET_UP[library] + PATCHED + code).split()
+
+
+def test_green_thread_that_reads_either_end_is_woken_and_others_run_meanwhile(library):
+    code = """
+for reading in (0, 1):
+    pair = socket.socketpair()
+    for end in pair:
+        assert type(end).__module__.startswith(%r), type(end)
+    before = len(ticks)
+    spawn_later(0.3, pair[1 - reading].sendall, b"x")
+    with Timeout(10):
+        assert pair[reading].recv(1) == b"x"
+    print(len(ticks) - before)
+"""
+    answer = run(library, code % library)
+    assert len(answer) == 2
+    assert min(map(int, answer)) > 10
+
+
+def test_others_run_while_a_pair_is_waited_for(library):
+    code = """
+import errno
+module._TIMEOUT = 0.5
+class NeverConnecting(socket.socket):
+    def connect_ex(self, address):
+        return errno.EINPROGRESS
+socket.socket = NeverConnecting
+try:
+    socket.socketpair()
+except socket.error as error:
+    assert error.errno == errno.ETIMEDOUT
+    print(len(ticks))
+"""
+    assert int(run(library, code)[0]) > 20

@@ -11,7 +11,7 @@ import pytest
 from support import module
 
 try:
-    from asyncio import windows_utils  # Python 3.4's makes its own pairs
+    from asyncio import windows_utils
 except ImportError:
     windows_utils = None
 
@@ -31,7 +31,7 @@ def loop(request, monkeypatch, nothing_left_open):
         return made[-1]
 
     monkeypatch.setattr(socket, "socketpair", socketpair)
-    if windows_utils:
+    if hasattr(windows_utils, "socketpair"):  # until Python 3.6
         monkeypatch.setattr(windows_utils, "socketpair", socketpair)
     loop = request.param()
     # Its self-pipe is a pair of ours.

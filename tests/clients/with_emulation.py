@@ -48,11 +48,13 @@ def test_exactly_these_assertions_fail_on_the_emulation():
 @pytest.mark.parametrize("default", ["0.02", "0.0"])
 def test_one_of_them_hangs(default):
     process = start("tests/test_pair.py::%s[native-%s]" % (HANG, default))
-    ended = threading.Timer(10, process.kill)
+    told = ""
+    while HANG not in told:  # until it begins
+        told += process.stdout.read(1) or pytest.fail(told)
+    ended = threading.Timer(5, process.kill)
     ended.start()
     out, _ = process.communicate()
     assert not ended.is_alive(), out
-    assert HANG in out
 
 
 def test_stranger_that_comes_first_ends_the_emulations_call(monkeypatch):

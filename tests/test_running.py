@@ -74,8 +74,10 @@ CANNOT_BE_RUN = [
     (["-m", "no_such_package.module"], "no_such_package"),
     (["-m", "xml"], "xml.__main__"),
 ]
-if JYTHON:  # each takes two seconds to start
-    del AS_MODULES[1:], AS_FILES[3:], EXITS[2:], CANNOT_BE_RUN[3:]
+MODULE_EXITS = ["1 / 0", "import sys; sys.exit(3)", "import no_such_module"]
+HELP = ["--help", "-h"]
+if JYTHON:  # each takes seconds to start
+    del AS_MODULES[1:], AS_FILES[1:], EXITS[2:], CANNOT_BE_RUN[2:], MODULE_EXITS[1:], HELP[1:]
 
 
 @pytest.mark.parametrize("program", AS_MODULES + AS_FILES, ids=" ".join)
@@ -125,7 +127,7 @@ def test_exit_status_and_what_is_told_of_an_error_are_the_programs(run, tmpdir, 
     assert ours[0] == status
 
 
-@pytest.mark.parametrize("code", ["import sys; sys.exit(3)", "1 / 0", "import no_such_module"])
+@pytest.mark.parametrize("code", MODULE_EXITS)
 def test_exit_status_and_last_line_of_an_error_are_those_of_a_module(run, tmpdir, code):
     write(tmpdir, code)
     status, out, err = run("-m", "backports_socketpair", "-m", "written")
@@ -160,7 +162,7 @@ def test_what_cannot_be_run_is_a_clear_error_with_exit_status_2(run, arguments, 
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("option", HELP)
 def test_help_says_how_it_is_called(run, option):
     status, out, err = run("-m", "backports_socketpair", option)
     assert (status, err) == (0, "")

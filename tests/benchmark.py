@@ -31,7 +31,17 @@ from timeit import default_timer
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src")
 sys.path.insert(0, SOURCES)
 
-from support import HAS_EMULATION, HAS_NATIVE, JYTHON, WINDOWS, RealSocket, Relay, close, fallback, run_python  # noqa: E402
+from support import (  # noqa: E402
+    HAS_EMULATION,
+    HAS_NATIVE,
+    JYTHON,
+    WINDOWS,
+    RealSocket,
+    Relay,
+    close,
+    fallback,
+    run_python,
+)
 
 FUNCTIONS = [("ours", fallback)]
 if hasattr(socket, "_fallback_socketpair"):

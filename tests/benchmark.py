@@ -4,8 +4,8 @@
 
 Prints medians, and the ratio of ours to CPython's fallback where there is one. --quick takes a tenth of the rounds.
 --plot draws into FILE (with matplotlib). The exit status is 1 if ours costs more than it promises: 1.10 times CPython's
-fallback for a pair, a thousandth of it for a write-write-read, and 1.10 times "import socket" for the import. On Windows
-it promises nothing.
+fallback for a pair, a thousandth of it for a write-write-read, and 1.10 times "import socket" for the import; not on
+Windows.
 
 Runs on the Pythons without socketpair too, with fewer rounds:
 

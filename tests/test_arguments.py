@@ -26,7 +26,8 @@ ADDRESS_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, 10049, 10047)
 
 def test_default_is_a_stream_over_ipv4():
     pair = fallback()
-    assert [end.getsockname()[0] for end in pair] == ["127.0.0.1", "127.0.0.1"]
+    # Of the peers, since Jython's client may say 0.0.0.0 for good if it was asked while it connected.
+    assert [end.getpeername()[0] for end in pair] == ["127.0.0.1", "127.0.0.1"]
     assert [end.type for end in pair] == [socket.SOCK_STREAM, socket.SOCK_STREAM]
     close(*pair)
 

@@ -253,7 +253,7 @@ def test_proof_is_read_off_even_where_the_address_tells_in_the_end(stand_in, mak
 
     made = stand_in(AfterStranger)
     first, second = make_pair()
-    assert first.getpeername() == second.getsockname()
+    assert first.getpeername()[1] == second.getsockname()[1]
     assert len(b"".join(sent[:1])) == 16
     assert_carries_bytes_both_ways(first, second)
     close(*strangers)

@@ -145,7 +145,8 @@ def test_client_that_is_accepted_but_never_connected_is_a_time_out_without_stran
         fallback(family)
     assert caught.value.errno == errno.ETIMEDOUT
     assert JYTHON or "0 from strangers" in str(caught.value)
-    assert 9.8 < sum(waits) < 10.1
+    # That in which it was accepted did not run out, and Jython's threads may take their time to it.
+    assert 9.9 < sum(waits) < 10.1 + 2 * 0.08
     assert all(map(is_closed, made))
 
 

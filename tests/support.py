@@ -379,8 +379,8 @@ def load(path, name):
     return module
 
 
-def run_python(*args, **kwargs):
-    """Run this Python in a process of its own and return its standard output."""
+def outcome_of_python(*args, **kwargs):
+    """Run this Python in a process of its own and return its exit status, standard output and standard error."""
     process = subprocess.Popen(
         [sys.executable] + list(args),
         stdout=subprocess.PIPE,
@@ -389,5 +389,11 @@ def run_python(*args, **kwargs):
         **kwargs
     )
     out, err = process.communicate()
-    assert process.returncode == 0, out + err
+    return process.returncode, out, err
+
+
+def run_python(*args, **kwargs):
+    """The same, of what has to succeed: return its standard output."""
+    status, out, err = outcome_of_python(*args, **kwargs)
+    assert status == 0, out + err
     return out

@@ -1,14 +1,13 @@
 """python -m backports_socketpair PROGRAM: as Python would run it, with the emulation replaced."""
 
 import os
-import subprocess
 import sys
 import textwrap
 import zipfile
 
 import pytest
 
-from support import HAS_NATIVE, JYTHON
+from support import HAS_NATIVE, JYTHON, outcome_of_python
 
 TELLS = """
 import os, socket, sys, backports_socketpair
@@ -34,17 +33,8 @@ def run(tmpdir):
     with zipfile.ZipFile(str(tmpdir.join("archive.zip")), "w") as archive:
         archive.writestr("__main__.py", TELLS)
 
-    def run(*args, **kwargs):
-        process = subprocess.Popen(
-            [sys.executable] + list(args),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            universal_newlines=True,
-            cwd=str(tmpdir),
-            **kwargs
-        )
-        out, err = process.communicate()
-        return process.returncode, out, err
+    def run(*args):
+        return outcome_of_python(*args, cwd=str(tmpdir))
 
     return run
 
@@ -106,7 +96,6 @@ def test_program_has_the_fallback_before_it_imports_anything(run, tmpdir):
 
 
 def test_emulation_is_replaced_before_the_program_runs(run, tmpdir):
-    tmpdir.join("sitecustomize.py").write("import _socket, sys\nvars(_socket).pop('socketpair', None)\n")
     program = write(
         tmpdir,
         """

@@ -85,7 +85,7 @@ def fate(name, arrives=None, connected=None, fails=None, relay=None, takes=0.0, 
     return Fate(name, arrives, connected, fails, relay, takes, result)
 
 
-SOON, LATE, VERY_LATE = 0.0002, 0.7, 2.5
+SOON, LATE, VERY_LATE = 0.0002, 0.4, 1.2
 FATES = [
     fate("at once", 0, 0),
     fate("soon", SOON, SOON),
@@ -116,6 +116,7 @@ A_BYTE = 0.01  # seconds, in the relay that trickles
 
 STRANGERS = ["wrong later", "silent", "closing", "resetting", "wrong", "half", "pending"]
 MOMENTS = [0.0, 0.0015, 0.25]  # seconds after the listener listens, the first before the client connects
+A_CROWD_LATER = 0.0015  # seconds, likewise
 OWN, RELAYS, ANY = ("127.0.0.1", 40000), ("127.0.0.1", 50000), ("0.0.0.0", 0)
 
 
@@ -149,11 +150,12 @@ def connection():
 
 
 class World(object):
-    def __init__(self, system, fate, strangers, crowd=0, clock_runs=True):
+    def __init__(self, system, fate, strangers, crowd=0, crowd_later=0, clock_runs=True):
         self.system = system
         self.fate = fate
         self.strangers = strangers
         self.crowd = crowd
+        self.crowd_later = crowd_later
         self.clock_runs = clock_runs
         self.time = 0.0
         self.events = []
@@ -184,13 +186,17 @@ class World(object):
     # Strangers
 
     def listened(self):
-        for number in range(self.crowd):
-            self.stranger_comes("silent", number)
+        self.crowd_comes(range(self.crowd))
+        self.after(A_CROWD_LATER, self.crowd_comes, range(self.crowd, self.crowd + self.crowd_later))
         for number, (kind, moment) in enumerate(self.strangers, 1000):
             if moment:
                 self.after(moment, self.stranger_comes, kind, number)
             else:
                 self.stranger_comes(kind, number)
+
+    def crowd_comes(self, numbers):
+        for number in numbers:
+            self.stranger_comes("silent", number)
 
     def stranger_comes(self, kind, number):
         if not self.listener.open:
@@ -297,6 +303,7 @@ class Socket(object):
 
     def __init__(self, family=socket.AF_INET, type=socket.SOCK_STREAM, proto=0, end=None):
         self.open = True
+        self.closed = 0  # how often
         self.timeout = None  # as Python believes
         self.blocks = True  # as the system has it
         self.end = end
@@ -309,7 +316,7 @@ class Socket(object):
     def call(self):
         assert self.open, "used after it was closed"
         self.world.time += A_CALL
-        if self.state == "accepted" and self.end.reset and self.world.system.gone:
+        if self.end and self.end.reset and self.state == "accepted" and self.world.system.gone:
             raise socket.error(self.world.system.gone, "gone")
 
     def bind(self, address):
@@ -387,9 +394,10 @@ class Socket(object):
         assert self.timeout is not None, "accept would block for ever"
         assert self.timeout > 0, "eventlet would hand out a socket that is none of its own"
         world, system = self.world, self.world.system
-        world.pass_time(self.timeout, until=world.queue)
         if not world.queue:
-            raise socket.timeout("timed out")
+            world.pass_time(self.timeout, until=world.queue)
+            if not world.queue:
+                raise socket.timeout("timed out")
         end, peer = world.queue.pop(0)
         if end.kind == "pending":
             raise socket.error(system.pending[int(peer[1]) % len(system.pending)], "of the new socket")
@@ -430,6 +438,7 @@ class Socket(object):
 
     def close(self):
         was_open, self.open = self.open, False
+        self.closed += 1
         self.world.time += A_CALL
         if not was_open or self.state != "accepted":
             return

@@ -59,7 +59,7 @@ def check(world):
         assert isinstance(outcome, socket.error), outcome
         check_error(world, outcome)
         outcome = ()
-    assert [sock for sock in world.made if sock.open and sock not in outcome] == []
+    assert [sock.closed for sock in world.made if sock not in outcome] == [1] * (len(world.made) - len(outcome))
     assert world.most_held <= HELD
 
 
@@ -85,7 +85,7 @@ def check_pair(world, server, client):
 def is_ordinary(world):
     """Whether the first connection to come is our client's, and its address tells."""
     fate = world.fate
-    alone = not (world.strangers or world.crowd or fate.relay)
+    alone = not (world.strangers or world.crowd or world.crowd_later or fate.relay)
     return alone and world.system.name_early == "own" and fate.connected >= fate.arrives
 
 
@@ -121,6 +121,14 @@ def test_own_pair_or_the_right_error_in_time_whichever_two_strangers_come_and_wh
 @each_fate
 def test_own_pair_or_the_right_error_in_time_amid_a_crowd_of_which_few_are_held_at_once(fate):
     check_on_each_system(fate, [()], crowd=300)
+
+
+def test_own_connection_that_its_address_tells_or_that_has_proved_itself_is_kept_amid_a_crowd_that_comes_after_it():
+    for system in SYSTEMS:
+        for fate in FATES:
+            told = fate.name == "accepted long before it is connected" and system.name_early == "own"
+            if told or fate.name in ("relayed", "relayed when the first byte has come"):
+                check(World(system, fate, [], crowd=100, crowd_later=200))
 
 
 @each_fate

@@ -295,8 +295,7 @@ class _Search(object):
             self.came += 1
             self.guests.append(_Guest(sock, peer))
         of_our_address = self.guest_of_our_address()
-        if not of_our_address or of_our_address.sock is not sock:
-            self.raise_late_failure()
+        self.raise_late_failure()
         if not self.is_connected():
             return None
         if of_our_address and not self.proof:
@@ -374,8 +373,8 @@ class _Search(object):
 
     def bound_guests(self):
         if len(self.guests) > _MOST_GUESTS:
-            own = self.guest_of_our_address()
-            self.turn_away([guest for guest in self.guests if guest is not own][0])
+            oldest, second = self.guests[:2]
+            self.turn_away(second if oldest is self.guest_of_our_address() else oldest)
 
     def part_from_strangers(self, own):
         """Turn all others away, and see that none of them is collected before own is."""

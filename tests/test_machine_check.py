@@ -193,11 +193,12 @@ def test_pair_that_carries_nothing_is_a_failure_and_not_a_hang(monkeypatch, line
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_interruption_comes_out(monkeypatch, interruption):
+@pytest.mark.parametrize("place, name", [(machine_check, "fallback_socketpair"), (platform, "platform")])
+def test_interruption_comes_out(monkeypatch, place, name, interruption):
     def interrupted(*args):
         raise interruption
 
-    monkeypatch.setattr(machine_check, "fallback_socketpair", interrupted)
+    monkeypatch.setattr(place, name, interrupted)
     with pytest.raises(interruption):
         machine_check.main([])
 
@@ -247,19 +248,37 @@ def test_own_function_that_fails_is_told_with_the_line_that_helps(monkeypatch, l
     set_own(monkeypatch, failing)
     report = lines()
     assert report[1] == "own      FAILED: %s: Unexpected peer connection." % socket.error.__name__
-    assert "import backports_socketpair; backports_socketpair.replace_emulation()" in report[4]
-    assert "python -m backports_socketpair -m MODULE" in report[5]
+    assert report[4:] == [
+        "What helps: import backports_socketpair; backports_socketpair.replace_emulation()",
+        "or, for a program as it is: python -m backports_socketpair -m MODULE",
+    ]
+
+
+def test_own_function_that_fails_as_a_missing_address_does_is_told_without_a_guess(monkeypatch, lines):
+    def failing():
+        raise error
+
+    error = socket.error(errno.EADDRNOTAVAIL, "in the system's words")
+    set_own(monkeypatch, failing)
+    assert lines()[1] == "own      FAILED: %s: %s." % (type(error).__name__, error)
 
 
 def test_own_function_that_hangs_is_told_after_the_time_that_the_fallback_has(monkeypatch, lines):
     released = threading.Event()
-    set_own(monkeypatch, lambda: released.wait(20))
+    daemons = []
+
+    def hanging():
+        daemons.append(threading.current_thread().daemon)
+        released.wait(20)
+
+    set_own(monkeypatch, hanging)
     seconds = 2 if JYTHON else 0.3  # enough for a byte over the fallback's pairs
     monkeypatch.setattr(machine_check, "TIMEOUT", seconds)
     report = lines()
     released.set()
     assert re.match("own      FAILED: (timeout|TimeoutError): no pair within %s s. A firewall" % seconds, report[1])
     assert "replace_emulation()" in report[4]
+    assert daemons == [True]  # so that Python ends all the same
 
 
 def test_times_out_when_the_fallback_does():
@@ -275,6 +294,17 @@ def test_no_line_helps_where_the_fallback_fails_too(monkeypatch, lines):
     assert len(lines(status=1)) == 4
 
 
+def test_line_helps_where_the_fallback_works_over_af_inet_alone(monkeypatch, lines):
+    def failing(family=socket.AF_INET6):
+        if family != socket.AF_INET:
+            raise socket.error("but over AF_INET")
+        return fallback()
+
+    set_own(monkeypatch, lambda: failing())
+    monkeypatch.setattr(machine_check, "fallback_socketpair", failing)
+    assert lines()[4].startswith("What helps: ")
+
+
 def test_no_line_is_needed_where_both_work(monkeypatch, lines):
     set_own(monkeypatch, lambda: fallback())
     assert len(lines()) == 4
@@ -283,8 +313,12 @@ def test_no_line_is_needed_where_both_work(monkeypatch, lines):
 @pytest.mark.parametrize("how", ["eager", "lazy"])
 def test_relayed_loopback_is_told_and_that_it_works_all_the_same(monkeypatch, lines, how):
     relays = []
+    made = []
 
     def relayed(*args):
+        made.append(args)
+        if len(made) % 2 == 0:
+            return fallback(*args)  # one of two suffices
         relays.append(Relay(args[0], how))
         monkeypatch.setattr(socket, "socket", relays[-1].relayed())
         try:
@@ -305,11 +339,15 @@ def test_relayed_loopback_is_told_and_that_it_works_all_the_same(monkeypatch, li
 # What the output can hold
 
 
+UNKNOWN = "cp0"  # as Python 2 does not know Windows' cp65001
+
+
 class Output(io.StringIO if str is not bytes else object):
     """A standard output of an encoding."""
 
     def __init__(self, encoding):
         self.as_named = encoding
+        self.holds = "ascii" if encoding in (None, UNKNOWN) else encoding
         self.written = []
 
     @property
@@ -317,13 +355,13 @@ class Output(io.StringIO if str is not bytes else object):
         return self.as_named
 
     def write(self, text):
-        self.written.append(text if isinstance(text, bytes) else text.encode(self.as_named or "ascii"))
+        self.written.append(text if isinstance(text, bytes) else text.encode(self.holds))
 
     def flush(self):
         pass
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp850", "cp1252", "utf-8", None])
+@pytest.mark.parametrize("encoding", ["ascii", "cp850", "cp1252", "utf-8", None, UNKNOWN])
 @pytest.mark.parametrize("text", [u"the system\u2019s words: \u0444", u"plain"])
 def test_report_is_printed_whatever_the_output_can_hold(monkeypatch, encoding, text):
     def failing(*args):
@@ -336,8 +374,8 @@ def test_report_is_printed_whatever_the_output_can_hold(monkeypatch, encoding, t
     monkeypatch.undo()
     written = b"".join(output.written)
     assert b"AF_INET  FAILED: " in written and b"AF_INET6 FAILED: " in written
-    if encoding == "utf-8" and str is not bytes:
-        assert text.encode("utf-8") in written
+    if str is not bytes:
+        assert text.encode(output.holds, "backslashreplace") in written
 
 
 def test_bytes_of_the_systems_in_any_encoding_are_printed(monkeypatch):

@@ -1,20 +1,21 @@
 """python -m backports_socketpair PROGRAM: as Python would run it, with the emulation replaced."""
 
 import os
+import re
 import sys
 import textwrap
 import zipfile
 
 import pytest
 
-from support import HAS_NATIVE, JYTHON, outcome_of_python
+from support import HAS_NATIVE, JYTHON, SOURCE, outcome_of_python
 
 TELLS = """
 import os, socket, sys, backports_socketpair
 print(__name__)
 print(sys.argv[1:])
 print(os.path.basename(sys.argv[0]))
-print(sys.path[0])
+print(sys.path)
 print(sys.modules["__main__"].__dict__ is globals())
 print(os.path.basename(__file__))
 print("main" in globals() or "fallback_socketpair" in globals())
@@ -53,16 +54,17 @@ EXITS = [
     ("import sys; sys.exit('words')", 1),
     ("def", 1),
     ("import os; os._exit(7)", 7),
+    ("print 'a statement'", 0 if str is bytes else 1),
 ]
 CANNOT_BE_RUN = [
     (["--no-such-option"], "unknown option --no-such-option"),
-    (["-m", "no_such_module"], "no_such_module"),
-    (["no_such_file.py"], "cannot open no_such_file.py"),
+    (["-m", "no_such_module"], ".*no_such_module.*"),
+    (["no_such_file.py"], "cannot open no_such_file.py: .+"),
     (["-m"], "-m needs a module"),
     (["-c", "pass"], "unknown option -c"),
     (["-"], "unknown option -"),
-    (["-m", "no_such_package.module"], "no_such_package"),
-    (["-m", "xml"], "xml.__main__"),
+    (["-m", "no_such_package.module"], ".*no_such_package.*"),
+    (["-m", "xml"], r".*xml\.__main__.*"),
 ]
 MODULE_EXITS = ["1 / 0", "import sys; sys.exit(3)", "import no_such_module"]
 HELP = ["--help", "-h"]
@@ -80,6 +82,26 @@ def test_program_finds_all_as_python_would_have_it(run, program):
 @pytest.mark.parametrize("program", AS_FILES, ids=" ".join)
 def test_safe_path_is_kept_to(run, program):
     assert run("-P", "-m", "backports_socketpair", *program) == run("-P", *program)
+
+
+def run_as_main(program, before):
+    """Code that runs our package as python -m does, after what has to come before."""
+    return (
+        "import runpy, sys, _socket; %s; sys.argv[1:] = %r;"
+        " runpy.run_module('backports_socketpair', run_name='__main__', alter_sys=True)" % (before, program)
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 4), reason="Python has no option -I before 3.4")
+@pytest.mark.parametrize("program", ["folder", "written.py"])
+def test_isolation_is_kept_to(run, tmpdir, program):
+    code = "import os, sys; print([path for path in sys.path if os.path.abspath(path).startswith(os.getcwd())])"
+    tmpdir.join("folder", "__main__.py").write(code)
+    write(tmpdir, code)
+    ours = os.path.dirname(os.path.dirname(SOURCE))
+    isolated = run("-I", "-c", run_as_main([program], "sys.path.append(%r)" % ours))
+    assert isolated == run("-I", program)
+    assert isolated[0] == 0
 
 
 @pytest.mark.skipif(HAS_NATIVE, reason="the system's own function is not replaced")
@@ -103,8 +125,7 @@ def test_emulation_is_replaced_before_the_program_runs(run, tmpdir):
         print(socket.socketpair is backports_socketpair.fallback_socketpair)
         """,
     )
-    code = "import sys, _socket, runpy; vars(_socket).pop('socketpair', None); sys.argv[1:] = [%r]; " % program
-    code += "sys.path.insert(0, ''); runpy.run_module('backports_socketpair', run_name='__main__', alter_sys=True)"
+    code = run_as_main([program], "vars(_socket).pop('socketpair', None)")
     assert run("-c", code)[:2] == (0, "True\n")
 
 
@@ -123,6 +144,16 @@ def test_exit_status_and_last_line_of_an_error_are_those_of_a_module(run, tmpdir
     expected = run("-m", "written")
     assert (status, out, err.splitlines()[-1:]) == (expected[0], expected[1], expected[2].splitlines()[-1:])
     assert os.path.join("backports_socketpair", "__main__.py") not in err
+
+
+def test_import_that_fails_in_the_modules_own_package_is_told_as_such(run, tmpdir):
+    tmpdir.mkdir("broken").join("__init__.py").write("import no_such_module")
+    tmpdir.join("broken", "module.py").write("")
+    status, _, err = run("-m", "backports_socketpair", "-m", "broken.module")
+    # An older runpy does not tell which module is missing.
+    assert status == (1 if sys.version_info >= (3, 5) else 2)
+    assert err.startswith("Traceback") or status == 2
+    assert "no_such_module" in err.splitlines()[-1]
 
 
 def test_threads_that_outlive_the_programs_last_line_go_on(run, tmpdir):
@@ -146,9 +177,7 @@ def test_threads_that_outlive_the_programs_last_line_go_on(run, tmpdir):
 def test_what_cannot_be_run_is_a_clear_error_with_exit_status_2(run, arguments, words):
     status, out, err = run("-m", "backports_socketpair", *arguments)
     assert (status, out) == (2, "")
-    assert err.startswith("python -m backports_socketpair: ")
-    assert words in err
-    assert len(err.splitlines()) == 1
+    assert re.match(r"python -m backports_socketpair: %s \(see --help\)\n$" % words, err)
 
 
 @pytest.mark.parametrize("option", HELP)

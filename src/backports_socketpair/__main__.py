@@ -207,7 +207,7 @@ def words_of(error):
 
 
 def cause(name, error):
-    code = getattr(error, "winerror", None) or getattr(error, "errno", None)
+    code = getattr(error, "errno", None)
     if code in ABSENT and name in ADDRESS:
         return " This machine has no %s." % ADDRESS[name]
     if code in KEPT_BACK or isinstance(error, socket.timeout):

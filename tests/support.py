@@ -196,7 +196,8 @@ class Relay(object):
         self.family = family
         self.how = how
         self.target = None
-        self.passed_on = None  # when it had passed on as many bytes as a proof has
+        self.has_passed_on = threading.Event()  # as many bytes as a proof has
+        self.passed_on = None  # when that was
         self.stopped = threading.Event()
         self.socks = []
         self.listener = self.open()
@@ -274,7 +275,7 @@ class Relay(object):
         return [] if self.stopped.is_set() else readable
 
     def pump(self, targets):
-        in_bytes = 32 if self.how == "trickling" else 0
+        in_bytes = 20 if self.how == "trickling" else 0
         count = 0
         for sock in targets:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -293,8 +294,9 @@ class Relay(object):
                     continue
                 targets[source].sendall(data)
                 count += len(data)
-                if count >= 16 and self.passed_on is None:
+                if count >= 16 and not self.has_passed_on.is_set():
                     self.passed_on = default_timer()
+                    self.has_passed_on.set()
                 if in_bytes > 0:
                     in_bytes -= 1
                     self.stopped.wait(0.002)

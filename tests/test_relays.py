@@ -25,12 +25,6 @@ WORKING = ["eager", "lazy", "slow", "trickling"]
 SLACK = 1.0 if JYTHON else 0.0  # seconds that its threads take
 
 
-def wait_until(condition):
-    deadline = default_timer() + 10
-    while not condition():
-        assert default_timer() < deadline
-
-
 def assert_carries_bytes_both_ways(first, second):
     for end in (first, second):
         end.settimeout(10)
@@ -46,7 +40,7 @@ def test_pair_is_there_within_a_tenth_of_a_second_of_what_the_relay_takes(stand_
     stand_in(relay.relayed())
     first, second = make_pair()
     there = default_timer()
-    wait_until(lambda: relay.passed_on)
+    assert relay.has_passed_on.wait(10)
     assert there - relay.passed_on < 0.1 + SLACK
     assert first.getpeername() != second.getsockname()
     assert_carries_bytes_both_ways(first, second)

@@ -407,6 +407,13 @@ def test_wait_goes_by_a_clock_that_nobody_sets(waits_of, monkeypatch):
     assert 5 < sum(waits) < 10.1  # the rest is time that it really took
 
 
+def test_clock_goes_on_while_nothing_is_computed():
+    """As the processor's time does not, which time.clock is on Unix."""
+    before, started = module._now(), default_timer()
+    threading.Event().wait(0.1)
+    assert abs((module._now() - before) - (default_timer() - started)) < 0.05
+
+
 def test_clock_that_is_put_forward_an_hour_shortens_the_wait_by_half_a_second_at_most(waits_of, monkeypatch):
     readings = iter([0, 0, 0, 3600])
     monkeypatch.setattr(module, "_now", lambda: float(next(readings, 3600)))

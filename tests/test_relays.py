@@ -53,8 +53,6 @@ def test_megabytes_go_both_ways_afterwards_with_nothing_of_the_proof_in_them(sta
     pair = make_pair()
     data = [bytes(bytearray(range(256))) * (size // 256), bytes(bytearray(range(255, -1, -1))) * (size // 256)]
     received = {}
-    for end in pair:
-        end.settimeout(20)
     threads = [in_thread(end.sendall, each) for end, each in zip(pair, data)]
     threads += [in_thread(lambda end=end: received.update({end: receive(end, size)})) for end in pair]
     for thread in threads:
@@ -62,6 +60,7 @@ def test_megabytes_go_both_ways_afterwards_with_nothing_of_the_proof_in_them(sta
     assert received[pair[0]] == data[1]
     assert received[pair[1]] == data[0]
     close(pair[1])
+    pair[0].settimeout(10)
     assert pair[0].recv(1) == b""
 
 

@@ -265,6 +265,8 @@ class Relay(object):
         if self.how == "slow":
             self.stopped.wait(self.WHILE)
         far = self.open()
+        # Else it may be given the client's very port, since the two go to different listeners.
+        far.bind((self.address[0], 0))
         far.connect(self.target)
         self.pump({near: far, far: near})
 

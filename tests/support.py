@@ -383,8 +383,11 @@ def load(path, name):
     return module
 
 
-def outcome_of_python(*args, **kwargs):
-    """Run this Python in a process of its own and return its exit status, standard output and standard error."""
+def start_python(*args, **kwargs):
+    """Run this Python in a process of its own, and return what waits for the end.
+
+    That returns the exit status, standard output and standard error.
+    """
     process = subprocess.Popen(
         [sys.executable] + list(args),
         stdout=subprocess.PIPE,
@@ -392,12 +395,16 @@ def outcome_of_python(*args, **kwargs):
         universal_newlines=True,
         **kwargs
     )
-    out, err = process.communicate()
-    return process.returncode, out, err
+
+    def outcome():
+        out, err = process.communicate()
+        return process.returncode, out, err
+
+    return outcome
 
 
 def run_python(*args, **kwargs):
-    """The same, of what has to succeed: return its standard output."""
-    status, out, err = outcome_of_python(*args, **kwargs)
+    """Run what has to succeed, and return its standard output."""
+    status, out, err = start_python(*args, **kwargs)()
     assert status == 0, out + err
     return out

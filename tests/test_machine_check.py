@@ -186,7 +186,7 @@ def test_pair_that_carries_nothing_is_a_failure_and_not_a_hang(monkeypatch, line
         def sendall(self, data):
             pass
 
-    monkeypatch.setattr(machine_check, "TIMEOUT", 0.05)
+    monkeypatch.setattr(machine_check, "TIMEOUT", 0.01)
     monkeypatch.setattr(socket, "socket", Swallowing)
     line = line_of("AF_INET", lines(status=1))
     assert re.match("AF_INET  FAILED: (timeout|TimeoutError): .*timed out. A firewall", line)

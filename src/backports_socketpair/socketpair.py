@@ -298,11 +298,15 @@ class _Search(object):
         self.raise_late_failure()
         if not self.is_connected():
             return None
+        # A proof that was sent has to be read off, and decides alone.
         if of_our_address and not self.proof:
             return of_our_address
         self.send_proof()
-        # Amid a crowd there is time for two: who has to go next, and who has just come.
-        return self.proved(list(self.guests) if sock is None else self.guests[:1] + self.guests[1:][-1:])
+        heard = list(self.guests)
+        if sock is not None:
+            # Amid a crowd there is time for two: who has to go next, and who has just come.
+            del heard[1:-1]
+        return self.proved(heard)
 
     def guest_of_our_address(self):
         name = _name(self.client) if self.guests else _NO_NAME

@@ -108,10 +108,6 @@ def over_a_pair(use):
     return measure
 
 
-def pair_medians(rounds):
-    return [median(values) for values in in_turn(rounds, pair)]
-
-
 @over_a_pair
 def wake_up(first, second):
     def there_and_back():
@@ -159,9 +155,7 @@ def stream_of_writes(size):
 def relayed_pair(function):
     """Seconds for a pair whose client comes to a relay, in a thread of this process; None if there is none."""
     relay = Relay(socket.AF_INET, "eager")
-    relayed = relay.relayed()
-    relayed.connect = relayed.connect_ex
-    socket.socket = relayed
+    socket.socket = relay.relayed()
     try:
         return pair(function)
     except socket.error:
@@ -208,6 +202,11 @@ def in_own_process(call):
     here = os.path.dirname(os.path.abspath(__file__))
     code = "import sys, os; sys.path.insert(0, %r); from benchmark import *; print(%s); sys.stdout.flush(); os._exit(0)"
     return ast.literal_eval(run_python("-c", code % (here, call)))
+
+
+def pair_medians(rounds):
+    """Seconds for a pair, of each of FUNCTIONS."""
+    return [median(values) for values in in_turn(rounds, pair)]
 
 
 def open_at_once(function):

@@ -262,9 +262,7 @@ def busy_port(make):
 def relayed(make, how):
     def make_relayed():
         relay = Relay(socket.AF_INET, how)
-        relayed = relay.relayed()
-        relayed.connect = relayed.connect_ex
-        socket.socket = relayed
+        socket.socket = relay.relayed()
         try:
             return make()
         except Exception:

@@ -116,7 +116,6 @@ A_BYTE = 0.01  # seconds, in the relay that trickles
 
 STRANGERS = ["wrong later", "silent", "closing", "resetting", "wrong", "half", "pending"]
 MOMENTS = [0.0, 0.0015, 0.25]  # seconds after the listener listens, the first before the client connects
-A_CROWD_LATER = 0.0015  # seconds, likewise
 OWN, RELAYS, ANY = ("127.0.0.1", 40000), ("127.0.0.1", 50000), ("0.0.0.0", 0)
 
 
@@ -187,7 +186,7 @@ class World(object):
 
     def listened(self):
         self.crowd_comes(range(self.crowd))
-        self.after(A_CROWD_LATER, self.crowd_comes, range(self.crowd, self.crowd + self.crowd_later))
+        self.after(MOMENTS[1], self.crowd_comes, range(self.crowd, self.crowd + self.crowd_later))
         for number, (kind, moment) in enumerate(self.strangers, 1000):
             if moment:
                 self.after(moment, self.stranger_comes, kind, number)
@@ -199,7 +198,7 @@ class World(object):
             self.stranger_comes("silent", number)
 
     def stranger_comes(self, kind, number):
-        if not self.listener.open:
+        if self.listener.closed:
             return
         near, far = connection()
         far.kind = kind
@@ -277,7 +276,7 @@ class Relay(object):
 
     def connect_on(self):
         self.connected_on = True
-        if self.world.listener.open:
+        if not self.world.listener.closed:
             self.world.queue.append((self.world.own_end, RELAYS))
         data, self.held = self.held, b""
         self.forward(data)
@@ -302,7 +301,6 @@ class Socket(object):
     world = None
 
     def __init__(self, family=socket.AF_INET, type=socket.SOCK_STREAM, proto=0, end=None):
-        self.open = True
         self.closed = 0  # how often
         self.timeout = None  # as Python believes
         self.blocks = True  # as the system has it
@@ -314,9 +312,9 @@ class Socket(object):
         self.world.made.append(self)
 
     def call(self):
-        assert self.open, "used after it was closed"
+        assert not self.closed, "used after it was closed"
         self.world.time += A_CALL
-        if self.end and self.end.reset and self.state == "accepted" and self.world.system.gone:
+        if self.state == "accepted" and self.end.reset and self.world.system.gone:
             raise socket.error(self.world.system.gone, "gone")
 
     def bind(self, address):
@@ -394,10 +392,9 @@ class Socket(object):
         assert self.timeout is not None, "accept would block for ever"
         assert self.timeout > 0, "eventlet would hand out a socket that is none of its own"
         world, system = self.world, self.world.system
+        world.pass_time(self.timeout, until=world.queue)
         if not world.queue:
-            world.pass_time(self.timeout, until=world.queue)
-            if not world.queue:
-                raise socket.timeout("timed out")
+            raise socket.timeout("timed out")
         end, peer = world.queue.pop(0)
         if end.kind == "pending":
             raise socket.error(system.pending[int(peer[1]) % len(system.pending)], "of the new socket")
@@ -437,10 +434,9 @@ class Socket(object):
         return self
 
     def close(self):
-        was_open, self.open = self.open, False
         self.closed += 1
         self.world.time += A_CALL
-        if not was_open or self.state != "accepted":
+        if self.closed > 1 or self.state != "accepted":
             return
         self.world.held -= 1
         if self.end.reset and self.world.system.close:

@@ -73,6 +73,20 @@ def receive(sock, size):
     return received
 
 
+def exchange(pair, data):
+    """Send data's first from pair's first and its second from the second, at once; what each end received, in order."""
+    received = {}
+
+    def take(end, size):
+        received[end] = receive(end, size)
+
+    threads = [in_thread(end.sendall, each) for end, each in zip(pair, data)]
+    threads += [in_thread(take, end, len(each)) for end, each in zip(pair, reversed(data))]
+    for thread in threads:
+        thread.join(30)
+    return [received[end] for end in pair]
+
+
 @contextlib.contextmanager
 def default_timeout(seconds):
     socket.setdefaulttimeout(seconds)
@@ -220,6 +234,8 @@ class Relay(object):
             def connect_ex(self, address):
                 relay.target = address
                 return connect_ex_of(cls, self)(relay.address)
+
+            connect = connect_ex  # for CPython's function, which passes over what connect raises
 
         return Relayed
 

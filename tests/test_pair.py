@@ -7,7 +7,7 @@ from timeit import default_timer
 
 import pytest
 
-from support import JYTHON, default_timeout, in_thread, receive
+from support import JYTHON, default_timeout, exchange, in_thread, receive
 
 WOULD_BLOCK = (errno.EWOULDBLOCK, errno.EAGAIN, 10035)
 
@@ -28,15 +28,7 @@ def test_carries_megabytes_both_ways_at_once(pair):
         end.settimeout(None)
     rising = bytearray(range(256))
     data = [bytes(each) * (size // 256) for each in (rising, rising[::-1])]
-    senders = [in_thread(end.sendall, each) for end, each in zip(pair, data)]
-    received = {}
-    receivers = [
-        in_thread(lambda end=end: received.update({end: receive(end, size)})) for end in pair
-    ]
-    for thread in senders + receivers:
-        thread.join(30)
-    assert received[pair[0]] == data[1]
-    assert received[pair[1]] == data[0]
+    assert exchange(pair, data) == data[::-1]
 
 
 @pytest.mark.parametrize("closing", [0, 1])

@@ -15,8 +15,8 @@ from support import (
     await_connection,
     close,
     default_timeout,
+    exchange,
     fallback,
-    in_thread,
     is_closed,
     receive,
 )
@@ -52,13 +52,7 @@ def test_megabytes_go_both_ways_afterwards_with_nothing_of_the_proof_in_them(sta
     stand_in(relay(how).relayed())
     pair = make_pair()
     data = [bytes(bytearray(range(256))) * (size // 256), bytes(bytearray(range(255, -1, -1))) * (size // 256)]
-    received = {}
-    threads = [in_thread(end.sendall, each) for end, each in zip(pair, data)]
-    threads += [in_thread(lambda end=end: received.update({end: receive(end, size)})) for end in pair]
-    for thread in threads:
-        thread.join(30)
-    assert received[pair[0]] == data[1]
-    assert received[pair[1]] == data[0]
+    assert exchange(pair, data) == data[::-1]
     close(pair[1])
     pair[0].settimeout(10)
     assert pair[0].recv(1) == b""

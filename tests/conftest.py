@@ -9,16 +9,8 @@ import socket
 
 import pytest
 
-from support import (
-    HAS_NATIVE,
-    HOSTS,
-    JYTHON,
-    Relay,
-    close,
-    fallback,
-    has_address,
-    open_sockets,
-)
+from standins.relay import Relay
+from support import HAS_NATIVE, HOSTS, JYTHON, close, fallback, has_address, open_sockets
 
 if JYTHON:
     from java.lang import Throwable

@@ -5,7 +5,8 @@ import types
 
 import pytest
 
-from support import HOSTS, JYTHON, SOURCE, StandIn, close, fallback, load, open_sockets
+from standins.sockets import StandIn
+from support import HOSTS, JYTHON, SOURCE, close, fallback, load, open_sockets
 
 UNSUPPORTED = [
     {"family": None},

@@ -9,20 +9,10 @@ import sys
 
 import pytest
 
-from support import (
-    JYTHON,
-    RealSocket,
-    Relay,
-    StandIn,
-    assert_open_sockets,
-    await_connection,
-    close,
-    fallback,
-    is_closed,
-    module,
-    open_sockets,
-    passing_calls,
-)
+from standins.relay import Relay
+from standins.sockets import StandIn, passing_calls
+from standins.strangers import await_connection
+from support import JYTHON, RealSocket, assert_open_sockets, close, fallback, is_closed, module, open_sockets
 
 try:
     import resource

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from model import A_BYTE, FATES, MOMENTS, STRANGERS, SYSTEMS, Sockets, World
+from standins.model import A_BYTE, FATES, MOMENTS, STRANGERS, SYSTEMS, Sockets, World
 from support import JYTHON, load_copy
 
 EARLY, SOON = MOMENTS[:2]

@@ -13,14 +13,14 @@ import pytest
 
 from backports_socketpair import __main__ as machine_check
 from backports_socketpair import __version__
+from standins.relay import Relay
+from standins.sockets import StandIn
 from support import (
     HAS_EMULATION,
     HAS_NATIVE,
     HOSTS,
     JYTHON,
     RealSocket,
-    Relay,
-    StandIn,
     fallback,
     has_address,
     module,

@@ -13,7 +13,8 @@ import zipfile
 import pytest
 
 import backports_socketpair
-from support import HAS_NATIVE, JYTHON, SOURCE, StandIn, close, load_copy, module, open_sockets, run_python
+from standins.sockets import StandIn
+from support import HAS_NATIVE, JYTHON, SOURCE, close, load_copy, module, open_sockets, run_python
 
 PACKAGE = os.path.dirname(os.path.dirname(SOURCE))
 

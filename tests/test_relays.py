@@ -6,20 +6,9 @@ from timeit import default_timer
 
 import pytest
 
-from support import (
-    JYTHON,
-    RESET,
-    Hurried,
-    RealSocket,
-    StandIn,
-    await_connection,
-    close,
-    default_timeout,
-    exchange,
-    fallback,
-    is_closed,
-    receive,
-)
+from standins.sockets import Hurried, StandIn
+from standins.strangers import RESET, await_connection
+from support import JYTHON, RealSocket, close, default_timeout, exchange, fallback, is_closed, receive
 
 WORKING = ["eager", "lazy", "slow", "trickling"]
 SLACK = 1.0 if JYTHON else 0.0  # seconds that its threads take

@@ -10,22 +10,9 @@ from timeit import default_timer
 
 import pytest
 
-from support import (
-    JYTHON,
-    RESET,
-    Flooder,
-    Hurried,
-    RealSocket,
-    StandIn,
-    await_connection,
-    close,
-    closed_port,
-    connect_ex_of,
-    fallback,
-    has_address,
-    is_closed,
-    module,
-)
+from standins.sockets import Hurried, StandIn, connect_ex_of
+from standins.strangers import RESET, Flooder, await_connection, closed_port
+from support import JYTHON, RealSocket, close, fallback, has_address, is_closed, module
 
 
 def assert_is_a_pair(first, second):

@@ -11,25 +11,21 @@ from timeit import default_timer
 
 import pytest
 
+from standins.sockets import Hurried, StandIn, passing_calls
+from standins.strangers import await_connection, closed_port, full_listener
 from support import (
     HOSTS,
     JYTHON,
     WINDOWS,
-    Hurried,
     RealSocket,
-    StandIn,
-    await_connection,
     close,
-    closed_port,
     default_timeout,
     fallback,
-    full_listener,
     has_address,
     in_thread,
     is_closed,
     load_copy,
     module,
-    passing_calls,
 )
 
 try:

@@ -1,12 +1,12 @@
 #!/bin/bash
 # Runs a Python that pyenv has not, on Debian Linux (x86-64), as root:
 #
-#     tests/pythons.sh win27 -m pytest       official Windows CPython 2.7.18, run by Wine
-#     tests/pythons.sh win34 -m pytest       official Windows CPython 3.4.4, run by Wine
-#     tests/pythons.sh win313 -m pytest      official Windows CPython 3.13.2, run by Wine
-#     tests/pythons.sh jython27 -m pytest    Debian's Jython
-#     tests/pythons.sh py314 -m venv FOLDER  Debian unstable's CPython 3.14; and so py315, and pypy311 (PyPy 8)
-#     tests/pythons.sh unstable COMMAND...   any command in the root directory where the last three, and Wine, are
+#     tests/pythons/run.sh win27 -m pytest       official Windows CPython 2.7.18, run by Wine
+#     tests/pythons/run.sh win34 -m pytest       official Windows CPython 3.4.4, run by Wine
+#     tests/pythons/run.sh win313 -m pytest      official Windows CPython 3.13.2, run by Wine
+#     tests/pythons/run.sh jython27 -m pytest    Debian's Jython
+#     tests/pythons/run.sh py314 -m venv FOLDER  Debian unstable's CPython 3.14; and so py315, and pypy311 (PyPy 8)
+#     tests/pythons/run.sh unstable COMMAND...   any command in the root directory where the last three, and Wine, are
 #
 # What it takes is built at the first call, in some two minutes, under ~/.cache/backports_socketpair (or $PYTHONS). Needs
 # python3 and python2.7 with pip, npm, and an apt whose mirror has Debian unstable too. The root directory shows this
@@ -162,7 +162,7 @@ mkdir -p "$PYTHONS"
     fi
 ) 9>"$PYTHONS/lock"
 
-path=$(cd "$(dirname "$0")/../src" && pwd)${MORE_PATH:+:$MORE_PATH}
+path=$(cd "$(dirname "$0")/../../src" && pwd)${MORE_PATH:+:$MORE_PATH}
 # A .pyc that python2.7 left in the checkout has its name by Linux's path, at which pytest would stop.
 export PYTHONDONTWRITEBYTECODE=1 PY_IGNORE_IMPORTMISMATCH=1
 case $name in

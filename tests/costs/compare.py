@@ -1,11 +1,11 @@
 """The same situations over our fallback and its peers; prints a table of what came of each.
 
-    python3.13 tests/compare.py
+    python3.13 tests/costs/compare.py
 
 The peers are the socket._fallback_socketpair of the Python that runs this, and the copies in two releases of
 kafka-python, which pip fetches; that of 2.0.2 is the older backports.socketpair's code. The last column is the
 emulation of Windows CPython 3.13, under Wine. Each cell is a process of its own, with a limit in time. Besides this
-Python it takes pypy3, python2.7 and what tests/pythons.sh takes. The exit status is 0 if ours did what it should in
+Python it takes pypy3, python2.7 and what tests/pythons/run.sh takes. The exit status is 0 if ours did what it should in
 every situation.
 """
 
@@ -24,22 +24,14 @@ import tempfile
 import zipfile
 from timeit import default_timer
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = os.path.join(os.path.dirname(HERE), "src")
-sys.path.insert(0, SOURCES)
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCES = os.path.join(os.path.dirname(TESTS), "src")
+sys.path[:0] = [TESTS, SOURCES]
 
-from support import (  # noqa: E402
-    WINDOWS,
-    Flooder,
-    RealSocket,
-    Relay,
-    StandIn,
-    close,
-    full_listener,
-    load,
-    open_sockets,
-    passing_calls,
-)
+from standins.relay import Relay
+from standins.sockets import StandIn, passing_calls
+from standins.strangers import Flooder, full_listener
+from support import WINDOWS, RealSocket, close, load, open_sockets
 
 OURS = os.path.join(SOURCES, "backports_socketpair", "socketpair.py")
 CPYTHON = "socket._fallback_socketpair"
@@ -338,8 +330,8 @@ def in_short(outcomes):
 PYTHON3 = [sys.executable]
 PYPY3 = ["pypy3"]
 PYTHON27 = ["python2.7"]
-JYTHON = [os.path.join(HERE, "pythons.sh"), "jython27"]
-WINDOWS_313 = [os.path.join(HERE, "pythons.sh"), "win313"]
+JYTHON = [os.path.join(TESTS, "pythons", "run.sh"), "jython27"]
+WINDOWS_313 = [os.path.join(TESTS, "pythons", "run.sh"), "win313"]
 SITUATIONS = [
     ("plain pair, AF_INET", plain_ipv4, PYTHON3),
     ("plain pair, AF_INET6", plain_ipv6, PYTHON3),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs a command on a machine that relays its own loopback, as some proxies, VPNs and antiviruses make of Windows:
 #
-#     tests/relayed.sh [--lazy] COMMAND...
+#     tests/pythons/relayed.sh [--lazy] COMMAND...
 #
 # On Linux, as root, with iptables, and python3 for the relay: in a network namespace of its own the kernel redirects
 # each TCP connection over loopback to the relay, which connects on to where it was meant to go, from a port of its own;
@@ -34,7 +34,7 @@ inside ip link set lo up
 for table in iptables ip6tables; do
     inside $table -w -t nat -A OUTPUT -o lo -p tcp --syn -m owner ! --uid-owner 65534 -j REDIRECT --to-ports 9999
 done
-exec 3< <(exec ip netns exec "$namespace" python3 "$(dirname "$0")/relay.py" $how 9999)
+exec 3< <(exec ip netns exec "$namespace" python3 "$(dirname "$0")/../standins/kernel_relay.py" $how 9999)
 relay=$!
 read -r -t 20 line <&3 && [ "$line" = relaying ] || { echo "the relay did not start" >&2; exit 1; }
 export RELAYED=$how WINEPREFIX=${PYTHONS:-$HOME/.cache/backports_socketpair}/wine-$how

@@ -6,7 +6,8 @@ from timeit import default_timer
 import pytest
 import socks
 
-from support import close, closed_port, module
+from standins.strangers import closed_port
+from support import close, module
 
 
 @pytest.fixture

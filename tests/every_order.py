@@ -2,7 +2,7 @@
 
 import itertools
 
-from model import MOMENTS, STRANGERS
+from standins.model import MOMENTS, STRANGERS
 from test_every_order import check_on_each_system, each_fate
 
 EACH = list(itertools.product(STRANGERS, MOMENTS))

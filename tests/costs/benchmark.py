@@ -1,6 +1,6 @@
 """What a pair costs: ours, CPython's own fallback and the native pair, taken in turn in one run.
 
-    python3 tests/benchmark.py [--quick] [--plot FILE]
+    python3 tests/costs/benchmark.py [--quick] [--plot FILE]
 
 Prints medians, and the ratio of ours to CPython's fallback where there is one. --quick takes a tenth of the rounds.
 --plot draws into FILE (with matplotlib). The exit status is 1 if ours costs more than it promises: for a pair 1.05
@@ -10,7 +10,7 @@ Windows, for a pair 1.25 times.
 Runs on the Pythons without a socketpair of the system's too, with fewer rounds. Wine's server has to stay on this
 process's processor, or the time that it takes to be woken on another decides:
 
-    taskset -c 0 tests/pythons.sh win313 tests/benchmark.py
+    taskset -c 0 tests/pythons/run.sh win313 tests/costs/benchmark.py
 """
 
 from __future__ import division, print_function
@@ -29,16 +29,17 @@ import threading
 import time
 from timeit import default_timer
 
-SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src")
-sys.path.insert(0, SOURCES)
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCES = os.path.join(os.path.dirname(TESTS), "src")
+sys.path[:0] = [TESTS, SOURCES]
 
-from support import (  # noqa: E402
+from standins.relay import Relay
+from support import (
     HAS_EMULATION,
     HAS_NATIVE,
     JYTHON,
     WINDOWS,
     RealSocket,
-    Relay,
     close,
     fallback,
     run_python,
@@ -199,9 +200,9 @@ def growth(times):
 
 def in_own_process(call):
     """What a call of this file's returns in a process in which nothing was done before."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    code = "import sys, os; sys.path.insert(0, %r); from benchmark import *; print(%s); sys.stdout.flush(); os._exit(0)"
-    return ast.literal_eval(run_python("-c", code % (here, call)))
+    folders = [TESTS, os.path.dirname(os.path.abspath(__file__))]
+    code = "import sys, os; sys.path[:0] = %r; from benchmark import *; print(%s); sys.stdout.flush(); os._exit(0)"
+    return ast.literal_eval(run_python("-c", code % (folders, call)))
 
 
 def pair_medians(rounds):

@@ -1,4 +1,4 @@
-"""On a machine that really relays its loopback: run through tests/relayed.sh, which says how in $RELAYED."""
+"""On a machine that really relays its loopback: run through tests/pythons/relayed.sh, which says how in $RELAYED."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 from support import has_address
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PYTHONS = os.path.join(TESTS, "pythons.sh")
+PYTHONS = os.path.join(TESTS, "pythons", "run.sh")
 HOW = os.environ["RELAYED"]
 WINDOWS_313 = [PYTHONS, "win313"]
 INTERPRETERS = {

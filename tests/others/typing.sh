@@ -8,10 +8,10 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/library/vendor"
 touch "$work"/library/{__init__,vendor/__init__}.py
 cp src/backports_socketpair/socketpair.py{,i} "$work/library/vendor"
-cp tests/clients/typed_program.py "$work"
+cp tests/others/typed_program.py "$work"
 sed '/__version__/d; s/^def version.*/def version() -> None: .../
      s/^import backports_socketpair.*/import library.vendor.socketpair/; s/from backports_socketpair/from library.vendor.socketpair/' \
-    tests/clients/typed_program.py >"$work/library/program.py"
+    tests/others/typed_program.py >"$work/library/program.py"
 cd "$work"
 for platform in linux:Linux win32:Windows; do
     echo "== ${platform%:*}"

@@ -1,0 +1,68 @@
+"""Who else is on a machine: processes that connect to our port, listeners that do not answer, ports that refuse."""
+
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+
+from support import JYTHON, WINDOWS, RealSocket
+
+if JYTHON:
+    from java.net import InetSocketAddress, Socket
+
+# l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
+RESET = struct.pack("HH" if WINDOWS else "ii", 1, 0)
+
+
+def full_listener(family, host):
+    """A listener whose backlog is full, so that it answers no further client; and what fills it."""
+    listener = RealSocket(family, socket.SOCK_STREAM)
+    listener.bind((host, 0))
+    listener.listen(0)
+    fillers = [RealSocket(family, socket.SOCK_STREAM) for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    return listener, fillers
+
+
+def closed_port(family, host):
+    """A port that nobody else is given until what holds it is closed, and that refuses to be connected to."""
+    if JYTHON:
+        # Its own sockets have no port before they listen, and close in another thread.
+        holder = Socket()
+        holder.bind(InetSocketAddress(host, 0))
+        return holder, holder.getLocalPort()
+    holder = RealSocket(family, socket.SOCK_STREAM)
+    holder.bind((host, 0))
+    return holder, holder.getsockname()[1]
+
+
+def await_connection(listener):
+    """Return when there is one to accept: Jython's threads might put a later one before it."""
+    assert select.select([listener], [], [], 10)[0]
+
+
+class Flooder(object):
+    """The stranger in a process of its own."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "flooder.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
+
+    def flood(self, host, port):
+        """Keep connecting there; return when the first connection stands."""
+        self.process.stdin.write("%s %d\n" % (host, port))
+        self.process.stdin.flush()
+        assert self.process.stdout.readline().strip() == "connected"
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()

@@ -249,7 +249,7 @@ def test_own_function_that_fails_is_told_with_the_line_that_helps(monkeypatch, l
     report = lines()
     assert report[1] == "own      FAILED: %s: Unexpected peer connection." % socket.error.__name__
     assert report[4:] == [
-        "What helps: import backports_socketpair; backports_socketpair.replace_emulation()",
+        "What helps: import backports_socketpair; backports_socketpair.install()",
         "or, for a program as it is: python -m backports_socketpair -m MODULE",
     ]
 
@@ -277,7 +277,7 @@ def test_own_function_that_hangs_is_told_after_the_time_that_the_fallback_has(mo
     report = lines()
     released.set()
     assert re.match("own      FAILED: (timeout|TimeoutError): no pair within %s s. A firewall" % seconds, report[1])
-    assert "replace_emulation()" in report[4]
+    assert "install()" in report[4]
     assert daemons == [True]  # so that Python ends all the same
 
 

@@ -111,7 +111,7 @@ def test_pythons_own_function_is_left_in_place_and_is_what_the_module_has():
     assert socket.socketpair is not copy.fallback_socketpair
 
 
-# replace_emulation
+# install
 
 
 @pytest.fixture
@@ -129,22 +129,22 @@ def emulation(monkeypatch):
 
 
 def test_emulation_is_replaced_wherever_it_is_known_by_name(emulation):
-    backports_socketpair.replace_emulation()
+    backports_socketpair.install()
     assert socket.socketpair is backports_socketpair.fallback_socketpair is module.fallback_socketpair
     assert backports_socketpair.socketpair is module.socketpair is module.fallback_socketpair
     close(*socket.socketpair())
 
 
 def test_replacing_twice_is_replacing_once(emulation):
-    module.replace_emulation()
+    module.install()
     before = dict(vars(socket), __all__=list(getattr(socket, "__all__", [])))
-    module.replace_emulation()
+    module.install()
     assert dict(vars(socket), __all__=list(getattr(socket, "__all__", []))) == before
 
 
 def test_older_backport_that_came_first_is_replaced(emulation, without_socketpair):
     socket.socketpair = emulation  # it does not add itself to __all__
-    module.replace_emulation()
+    module.install()
     assert socket.socketpair is module.fallback_socketpair
     assert JYTHON or socket.__all__.count("socketpair") == 1
 
@@ -154,7 +154,7 @@ def test_asyncio_that_was_imported_before_has_it_too(emulation, monkeypatch):
     windows_utils = types.ModuleType("asyncio.windows_utils")
     windows_utils.socketpair = emulation
     monkeypatch.setitem(sys.modules, "asyncio.windows_utils", windows_utils)
-    module.replace_emulation()
+    module.install()
     assert windows_utils.socketpair is module.fallback_socketpair
 
 
@@ -168,7 +168,7 @@ def test_vendored_copy_has_the_package_around_it_say_the_same(vendor):
         from library import vendor
         from library.vendor import pairs
         assert vendor.socketpair is pairs.socketpair is socket.socketpair
-        pairs.replace_emulation()
+        pairs.install()
         assert vendor.socketpair is pairs.socketpair is socket.socketpair is pairs.fallback_socketpair
         print("replaced")
     """
@@ -178,7 +178,7 @@ def test_vendored_copy_has_the_package_around_it_say_the_same(vendor):
 @pytest.mark.skipif(not HAS_NATIVE, reason="this system has no socketpair of its own")
 def test_the_systems_own_function_is_never_replaced():
     before = dict(vars(socket))
-    module.replace_emulation()
+    module.install()
     assert dict(vars(socket)) == before
     assert module.socketpair is backports_socketpair.socketpair is socket.socketpair
     assert socket.socketpair is not module.fallback_socketpair
@@ -186,7 +186,7 @@ def test_the_systems_own_function_is_never_replaced():
 
 @pytest.mark.skipif(HAS_NATIVE, reason="this system has a socketpair of its own")
 def test_where_the_system_has_none_the_fallback_is_in_place_after_one_line(tmpdir):
-    code = "import socket, backports_socketpair as b; b.replace_emulation(); "
+    code = "import socket, backports_socketpair as b; b.install(); "
     assert run(code + "print(socket.socketpair is b.fallback_socketpair)", tmpdir) == "True"
 
 
@@ -194,7 +194,7 @@ def test_where_the_system_has_none_the_fallback_is_in_place_after_one_line(tmpdi
 
 
 def test_names_that_are_exported():
-    names = ["fallback_socketpair", "replace_emulation", "socketpair"]
+    names = ["fallback_socketpair", "install", "socketpair"]
     assert module.__all__ == backports_socketpair.__all__ == names
 
 
@@ -218,7 +218,7 @@ print(second.recv(1) == b"x")
     [
         ("import backports_socketpair as ours", "ours.fallback_socketpair"),
         ("from library.vendor import pairs as ours", "ours.fallback_socketpair"),
-        ("from library.vendor import pairs as ours", "(ours.replace_emulation() or socket.socketpair)"),
+        ("from library.vendor import pairs as ours", "(ours.install() or socket.socketpair)"),
     ],
 )
 def test_functions_outlive_the_module_that_sys_modules_has_forgotten(vendor, imported, function):

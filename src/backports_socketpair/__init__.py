@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """socket.socketpair() for Pythons that lack it, or whose own fails.
 
-Importing this is enough where it is missing; where Python's own fails, call replace_emulation().
+Importing this is enough where it is missing; where Python's own fails, call install().
 """
 
-from .socketpair import fallback_socketpair, replace_emulation, socketpair
+from .socketpair import fallback_socketpair, install, socketpair
 
-__all__ = ["fallback_socketpair", "replace_emulation", "socketpair"]
+__all__ = ["fallback_socketpair", "install", "socketpair"]
 __version__ = "4.1.0"

@@ -1,5 +1,5 @@
 from .socketpair import fallback_socketpair as fallback_socketpair
-from .socketpair import replace_emulation as replace_emulation
+from .socketpair import install as install
 from .socketpair import socketpair as socketpair
 
 __version__: str

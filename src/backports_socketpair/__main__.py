@@ -7,7 +7,7 @@
 
 Without arguments it tries Python's own socket.socketpair and the fallback, and prints a report to
 paste into a bug report; the exit status is 0 where the fallback works over AF_INET. With a program
-it calls replace_emulation() and then runs the program as Python would.
+it calls install() and then runs the program as Python would.
 """
 
 from __future__ import print_function
@@ -24,7 +24,7 @@ import types
 import zipimport
 from timeit import default_timer
 
-from . import __version__, fallback_socketpair, replace_emulation
+from . import __version__, fallback_socketpair, install
 
 PAIRS = 10
 WAKE_UPS = 100
@@ -33,7 +33,7 @@ TIMEOUT = 10  # seconds
 WORKS = "works: a pair made, bytes carried both ways; %.0f us for a pair, %.0f us for a wake-up%s"
 RELAYED = "; loopback is relayed on this machine, and it works all the same"
 ADVICE = (
-    "What helps: import backports_socketpair; backports_socketpair.replace_emulation()\n"
+    "What helps: import backports_socketpair; backports_socketpair.install()\n"
     "or, for a program as it is: python -m backports_socketpair -m MODULE"
 )
 
@@ -76,7 +76,7 @@ def run(program, argv):
     run.ours = sys.modules["__main__"]  # which Python 2 would empty if nobody held it
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv[:] = argv
-    replace_emulation()
+    install()
     try:
         program()
     except Exception:

@@ -9,7 +9,7 @@ Where Python has its own, ``socket`` is left as it is. Either way this module's 
 is the one that ``socket`` has.
 
 Windows from Python 3.5 on has one that is written in Python as well, and fails where a program on
-the machine relays loopback, or a stranger connects first. ``replace_emulation()`` puts the function
+the machine relays loopback, or a stranger connects first. ``install()`` puts the function
 of this file, ``fallback_socketpair``, in its place.
 
 The idea, to listen, connect and accept within one thread, is Geert Jansen's public-domain
@@ -33,7 +33,7 @@ import socket
 import sys
 import time
 
-__all__ = ["fallback_socketpair", "replace_emulation", "socketpair"]
+__all__ = ["fallback_socketpair", "install", "socketpair"]
 
 
 def _numbers(*names):
@@ -438,14 +438,14 @@ def _close_quietly(sock):
 # Where it is put.
 
 
-def replace_emulation():
-    """Set socket.socketpair to fallback_socketpair where it is not the operating system's.
+def install():
+    """Set socket.socketpair to fallback_socketpair where the system has none of its own, or refuses it.
 
-    That is on Windows, whose Pythons since 3.5 have an emulation of their own, on Jython, and where
-    an older backport came first. Elsewhere nothing is done: a program for all systems may call it,
-    before or after asyncio was imported, and more than once.
+    The system has none on Windows, whose Pythons since 3.5 have an emulation of their own, on Jython and on
+    WASI; a container's or a sandbox's policy may refuse it. Elsewhere nothing is done: a program for all
+    systems may call it, before or after asyncio was imported, and more than once.
     """
-    if hasattr(_socket, "socketpair"):
+    if _system_has_own():
         return
     _set_on_socket()
     global socketpair
@@ -457,6 +457,19 @@ def replace_emulation():
             holder.socketpair = fallback_socketpair
 
 
+def _system_has_own():
+    """Whether the operating system has a socketpair, and makes one: a pair is tried, and closed."""
+    if not hasattr(_socket, "socketpair"):
+        return False
+    try:
+        for end in _socket.socketpair():
+            end.close()
+    except socket.error as error:
+        # For want of descriptors or memory nothing is refused.
+        return error.errno in _numbers("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
+    return True
+
+
 def _set_on_socket():
     socket.socketpair = fallback_socketpair
     names = getattr(socket, "__all__", None)  # Jython has none
@@ -465,7 +478,7 @@ def _set_on_socket():
 
 
 # Python 2 empties a module that nobody holds, even while its functions are in use.
-fallback_socketpair.module = replace_emulation.module = sys.modules.get(__name__)
+fallback_socketpair.module = install.module = sys.modules.get(__name__)
 
 if not hasattr(socket, "socketpair"):
     _set_on_socket()

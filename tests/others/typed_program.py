@@ -3,9 +3,9 @@
 import socket
 
 import backports_socketpair.socketpair
-from backports_socketpair import fallback_socketpair, replace_emulation, socketpair
+from backports_socketpair import fallback_socketpair, install, socketpair
 
-replace_emulation()
+install()
 
 
 def wake_up_pipe() -> "tuple[socket.socket, socket.socket]":

@@ -1,6 +1,5 @@
 from socket import socket
 from socket import socketpair as socketpair
 
-# So that it may be set on socket, family may be None, as the system's takes it; it is a ValueError here.
 def fallback_socketpair(family: int | None = ..., type: int = ..., proto: int = ...) -> tuple[socket, socket]: ...
 def install() -> None: ...

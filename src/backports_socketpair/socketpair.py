@@ -13,7 +13,6 @@
 # WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
 # COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 # OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-#
 # type: ignore  # A stub beside this file has the types, and need not be there.
 """socket.socketpair() for Pythons that lack it, or whose own fails or is refused: one file, to import or to vendor.
 
@@ -21,22 +20,19 @@ Windows before Python 3.5, Jython and IronPython have no socket.socketpair. Impo
 made of a TCP connection over the loopback interface, and sets it on ``socket``. Where ``socket`` has one, ``socket``
 is left as it is. Either way this module's ``socketpair`` is the one that ``socket`` has.
 
-The one that later Pythons have on Windows and WASI is an emulation, and fails where a program on the machine relays
-loopback, or where an unrelated peer connects first. The system's own may be refused, as containers do. There
-``install()`` sets the function of this file, ``fallback_socketpair``, on ``socket``.
+The one that later Pythons have on Windows and WASI is an emulation, and fails where a program relays loopback or an
+unrelated peer connects first; the system's own may be refused, as containers do. There ``install()`` sets the function
+of this file, ``fallback_socketpair``, on ``socket``.
 
 The idea, to listen, connect and accept within one thread, is Geert Jansen's public-domain recipe. New here is the
 answer to what was reported against its copies: an unrelated peer is not taken for our own client (CVE-2024-3219) and
-does not end the call, a relay does no harm, waiting has an end, and when ports run out another address has more.
+does not end the call, a relay does no harm, waiting has an end, and where ports run out another address has more.
 
-A pair is ours when its two ends name each other, which no two living connections do. Otherwise a nonce tells which
-connection has our client at its other end. Such a pair is relayed, and is believed when three in a row are, of which
-two on a loopback address that nobody knew. Whoever owns the machine's relay reads what goes over it.
+A pair is ours when its two ends name each other, which no two other living connections do. Otherwise a nonce tells
+which connection has our client at its other end. Such a pair is relayed, and is believed when three in a row are, two
+of them on a loopback address that nobody knew. Whoever owns the machine's relay reads what goes over it.
 
-Limits: AF_INET and AF_INET6, SOCK_STREAM only. It is TCP, with TCP's buffers. ``socket.socket`` is used as it is
-found, replaced by gevent or PySocks or not.
-
-Runs on Python 2.7 and 3.4+, CPython, PyPy and Jython, with the standard library alone.
+Limits: AF_INET and AF_INET6, SOCK_STREAM only; it is TCP. ``socket.socket`` is used as it is found, replaced or not.
 """
 
 from __future__ import absolute_import  # a vendor folder may hold a module named socket
@@ -63,32 +59,22 @@ if hasattr(socket, "AF_INET6"):
 
 # A number, since Jython has no SOMAXCONN and refuses listen() without one.
 _BACKLOG = 128
+_TIMEOUT = 10  # seconds, for all tries: loopback connects in microseconds, what takes so long is being held back
+_FIRST_WAIT = 0.001  # seconds; not 0, at which eventlet's accept() hands out a socket that blocks all green threads
+_LONGEST_WAIT = 0.02  # seconds; the nonce may arrive unnoticed by accept(), and Windows hears Ctrl-C between waits
+_FAILED_TRIES = 10
+_RELAYED_TRIES = 3  # in a row
+_NONCE_SIZE = 16  # bytes
+_MOST_CANDIDATES = 64  # a crowd must not use up our descriptors
 
-# Seconds, for all tries. Loopback connects in microseconds: what takes ten seconds is being held back.
-_TIMEOUT = 10
-# Seconds. Not 0, at which eventlet's accept() hands out a socket that blocks all green threads.
-_FIRST_WAIT = 0.001
-# Seconds. The nonce may arrive without accept() noticing, in each of three tries, and Windows notices
-# Ctrl-C only between two waits.
-_LONGEST_WAIT = 0.02
-
-_TRIES = 10
-_RELAYED_IN_A_ROW = 3
-
-# Bytes. Nobody guesses sixteen at random.
-_NONCE_SIZE = 16
-# A crowd must not use up our descriptors.
-_MOST_CANDIDATES = 64
-
-# The bare numbers are Winsock's: errno has them on Windows alone, and there PyPy gives EWOULDBLOCK
-# another value.
+# The bare numbers are Winsock's: errno has them on Windows alone, and there PyPy gives EWOULDBLOCK another value.
 _CONNECTED = {0, errno.EISCONN, 10056}
 _WOULD_BLOCK = _numbers("EWOULDBLOCK", "EAGAIN", "EINTR") | {10035}
-_CONNECTING = _WOULD_BLOCK | _numbers("EINPROGRESS", "EALREADY") | {10036, 10037}
-# Of send(): ENOTSUP is WASI's.
+_CONNECTING = _CONNECTED | _WOULD_BLOCK | _numbers("EINPROGRESS", "EALREADY") | {10036, 10037}
+# Of send() while it connects: ENOTSUP is WASI's.
 _TOO_SOON = _CONNECTING | _numbers("ENOTCONN", "ENOTSUP") | {10057}
-# Of accept(): nobody is there, or what is wrong is wrong with whoever connected, not with us. Linux
-# passes on the errors that were pending on the new socket; ENOTCONN is Jython's.
+# Of accept(): nobody is there, or what is wrong is wrong with whoever connected, not with us. Linux passes on the
+# errors that were pending on the new socket; ENOTCONN is Jython's.
 _NOBODY_CAME = (
     _WOULD_BLOCK
     | _numbers("ECONNABORTED", "ECONNRESET", "ENOTCONN", "EPROTO", "EPERM", "ENOPROTOOPT", "EOPNOTSUPP")
@@ -97,8 +83,8 @@ _NOBODY_CAME = (
 )
 # A port that is refused: another loopback address has all its ports. Windows says WSAEACCES (10013) of one that
 # something else reserved, and WSAENOBUFS (10055) when all are in TIME_WAIT.
-_PORT_REFUSED = _numbers("EADDRINUSE", "EADDRNOTAVAIL") | {10048, 10049, 10013, 10055}
-# A client that is lost: whoever got between it and the listener may have reset it.
+_REFUSED = _numbers("EADDRINUSE", "EADDRNOTAVAIL") | {10048, 10049, 10013, 10055}
+# A client that was lost: who met it in the listener's place may have reset it.
 _LOST = _numbers("ECONNRESET", "ECONNABORTED", "EPIPE") | {10053, 10054}
 
 _JYTHON = os.name == "java"
@@ -111,22 +97,19 @@ _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" els
 def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """Return two sockets that are connected: the accepted end, then the connecting end.
 
-    family is AF_INET (or None, which is the same) or AF_INET6, type SOCK_STREAM, proto 0; anything
-    else is a ValueError. Both ends have the timeout that socket.getdefaulttimeout() says (seconds, or
-    None to block) and send small writes at once (TCP_NODELAY).
+    family is AF_INET (or None, which means it) or AF_INET6, type SOCK_STREAM, proto 0; anything else is a ValueError.
+    Both ends have the timeout that socket.getdefaulttimeout() says (seconds, or None to block) and send small writes
+    at once (TCP_NODELAY).
 
-    Raises socket.error: with the system's errno when a call fails, as it does for a family whose
-    loopback address is absent; with ETIMEDOUT when the connection has not arrived within 10 seconds,
-    for which a firewall, antivirus or proxy is the usual cause. Nothing stays open once the exception
-    is let go.
-
-    After Geert Jansen's public-domain recipe.
+    Raises socket.error: with the system's errno when a call fails, as it does for a family whose loopback address is
+    absent; with ETIMEDOUT when no pair was made within 10 seconds, for which a firewall, antivirus or proxy is the
+    usual cause. Nothing stays open once the exception is let go. After Geert Jansen's public-domain recipe.
     """
     family = _supported(family, type, proto)
     timeout = socket.getdefaulttimeout()
     opened = []
     try:
-        server, client = _connected_pair(family, timeout, opened)
+        server, client = _connected_pair(family, opened)
         for end in (server, client):
             # On Windows and BSD server may not block, while Python 2 believes that it does.
             end.settimeout(timeout)
@@ -141,38 +124,39 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
 
 
 def _supported(family, type, proto):
-    """Return the family of a pair that can be made."""
+    """Return the family, if such a pair can be made."""
     # A list, in which what cannot be hashed is not found either.
     if family not in [None] + list(_LOOPBACK) or type != socket.SOCK_STREAM or proto != 0:
-        raise ValueError(
-            "socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0,"
-            " not family=%r, type=%r, proto=%r" % (family, type, proto)
-        )
+        given = "family=%r, type=%r, proto=%r" % (family, type, proto)
+        raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
     return socket.AF_INET if family is None else family
 
 
-def _connected_pair(family, timeout, opened):
-    """Return the ends of one connection, of the first try or of one that listens elsewhere."""
+def _connected_pair(family, opened):
+    """Return the two ends of one connection. Each try after the first listens on another address."""
     deadline = _Deadline()
     host = _LOOPBACK[family]
     failed = relayed = 0
     while True:
         try:
-            listener, address = _listen(family, host, timeout, opened)
-            client = _connect(family, address, timeout, opened)
+            listener, address = _listen(family, host, opened)
+            client = _open_socket(family, opened)
+            client.setblocking(False)
+            _ask_connect(client, address)
             server, is_direct = _Authentication(listener, client, address, deadline, opened).find_server()
-            # A relay relays every connection. Who was in the place of one has to be there again, before
-            # the client connects, knowing both ports and an address that nobody knew.
+            # A relay relays every connection. Who only met our client on its way would have to be in place again
+            # before the next one connects, knowing both ports and the address.
             relayed += 1
-            if is_direct or relayed == _RELAYED_IN_A_ROW:
+            if is_direct or relayed == _RELAYED_TRIES:
                 return server, client
         except socket.error as error:
             failed += 1
-            if failed == _TRIES or _number(error) not in _PORT_REFUSED | _LOST:
+            if failed == _FAILED_TRIES or _number(error) not in _REFUSED | _LOST:
                 raise
             relayed = 0
         _close_all(opened)
-        host = _another_loopback(family)
+        if family == socket.AF_INET:  # whose loopback is a network
+            host = "127.%d.%d.%d" % tuple(1 + byte % 254 for byte in bytearray(os.urandom(3)))
 
 
 class _Deadline(object):
@@ -182,23 +166,22 @@ class _Deadline(object):
         self.started = _now()
         self.waited = 0
 
-    def has_passed(self):
-        return max(_now() - self.started, self.waited) >= _TIMEOUT
+    def check(self, address, came):
+        """Raise socket.error when they have passed, with the address that was tried and how many connected to it."""
+        if max(_now() - self.started, self.waited) >= _TIMEOUT:
+            words = (
+                "connect to %s port %d: our own connection was not made within %s s (%d from strangers were closed);"
+                " a firewall, antivirus or proxy that intercepts loopback is the usual cause"
+            )
+            raise socket.error(errno.ETIMEDOUT, words % (address + (_TIMEOUT, came)))
 
 
 # Making: a listener, and a client on its way to it.
 
 
-def _another_loopback(family):
-    """Return a loopback address at random, of the one network that has more than one."""
-    if family != socket.AF_INET:
-        return _LOOPBACK[family]
-    return "127.%d.%d.%d" % tuple(1 + byte % 254 for byte in bytearray(os.urandom(3)))
-
-
-def _listen(family, host, timeout, opened):
+def _listen(family, host, opened):
     """Return a listener on a free port of host, and its address for connect()."""
-    listener = _open_socket(family, timeout, opened)
+    listener = _open_socket(family, opened)
     if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
         # Windows lets another process take over a port that was not bound exclusively.
         _set_if_allowed(listener, socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE)
@@ -208,18 +191,19 @@ def _listen(family, host, timeout, opened):
     except socket.error:
         if host == _LOOPBACK[family]:
             raise
-        return _listen(family, _LOOPBACK[family], timeout, opened)  # the only one that macOS has
-    # Jython has no port before listen(). Only the port is of use: a layered Windows provider has said
-    # 0.0.0.0 for the host.
+        return _listen(family, _LOOPBACK[family], opened)  # the only one that macOS has
+    # After listen(), before which Jython has no port. A layered Windows provider has said 0.0.0.0 for the host.
     return listener, (host, listener.getsockname()[1])
 
 
-def _connect(family, address, timeout, opened):
-    """Return a client that is connected to address, or on its way."""
-    client = _open_socket(family, timeout, opened)
-    client.setblocking(False)
-    _ask_connect(client, address)
-    return client
+def _open_socket(family, opened):
+    # By position: classes that replace socket.socket give its parameters other names.
+    sock = socket.socket(family, socket.SOCK_STREAM, 0)
+    opened.append(sock)
+    if socket.getdefaulttimeout() is not None:
+        # It is for the pair, not for us: Jython's bind() would heed it, and fail with a Java exception.
+        sock.setblocking(True)
+    return sock
 
 
 def _ask_connect(client, address):
@@ -229,27 +213,17 @@ def _ask_connect(client, address):
     except socket.error as error:
         # Some cooperative sockets raise what connect_ex should return; a raised 0 is no success.
         code = _number(error)
-        if not code or code not in _CONNECTED | _CONNECTING:
+        if not code or code not in _CONNECTING:
             raise
-    if code in _CONNECTED or code in _CONNECTING:
-        return code in _CONNECTED
-    raise _connect_error(address, code)
+    _raise_unless_connecting(code, address)
+    return code in _CONNECTED
 
 
-def _open_socket(family, timeout, opened):
-    # By position: classes that replace socket.socket give its parameters other names.
-    sock = socket.socket(family, socket.SOCK_STREAM, 0)
-    opened.append(sock)
-    if timeout is not None:
-        # It is for the pair, not for us: Jython's bind() would heed it, and fail with a Java exception.
-        sock.setblocking(True)
-    return sock
-
-
-def _connect_error(address, code):
-    # By name, since os.strerror does not know Winsock's errors.
-    name = errno.errorcode.get(code, "error %d" % code)
-    return socket.error(code, "connect to %s port %d: %s" % (address + (name,)))
+def _raise_unless_connecting(code, address):
+    if code not in _CONNECTING:
+        # By name, since os.strerror does not know Winsock's errors.
+        name = errno.errorcode.get(code, "error %d" % code)
+        raise socket.error(code, "connect to %s port %d: %s" % (address + (name,)))
 
 
 # Authenticating: which of the connections that arrive has our client at its other end.
@@ -263,10 +237,9 @@ class _Candidate(object):
         self.received = b""
 
     def receive(self, seconds):
-        """Return whether it has received what decides: sixteen bytes, its end, or an error."""
+        """Wait so long, and return whether it has received all that counts: sixteen bytes, its end or an error."""
         try:
-            # Not settimeout(0): see _FIRST_WAIT.
-            self.sock.settimeout(seconds) if seconds else self.sock.setblocking(False)
+            self.sock.settimeout(seconds)
             while len(self.received) < _NONCE_SIZE:
                 data = self.sock.recv(_NONCE_SIZE - len(self.received))
                 if not data:
@@ -279,6 +252,20 @@ class _Candidate(object):
         return True
 
 
+def _is_direct(client, server, address):
+    """Whether the two ends name each other. No two other living connections do, and a dead one has no peer."""
+    try:
+        # In this order, since on WASI getsockname() of a client that is connecting ends the process.
+        return (
+            # Jython's client has a peer before it can send.
+            (not _JYTHON or _ask_connect(client, address))
+            and client.getpeername()[:2] == server.getsockname()[:2]
+            and client.getsockname()[:2] == server.getpeername()[:2]
+        )
+    except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
+        return False
+
+
 class _Authentication(object):
     """Finds the accepted end of client's connection among all that listener accepts."""
 
@@ -288,83 +275,57 @@ class _Authentication(object):
         self.address = address
         self.deadline = deadline
         self.opened = opened
-        self.nonce = self.unsent = b""
-        self.candidates = []
-        self.came = 0
-        self.rejected = []  # on Jython; see only()
         self.wait = _FIRST_WAIT  # for the next connection (seconds)
+        self.came = 0
+        self.candidates = []
+        self.rejected = []  # on Jython; see reject_others
+        self.nonce = self.unsent = b""
 
     def find_server(self):
         """Return the accepted end, and whether the two ends name each other."""
         while True:
             newcomer = self.accept()
-            if newcomer and self.unsent == self.nonce and self.is_direct(newcomer):
-                return self.only(newcomer), True
-            self.raise_failure()
+            nothing_sent = self.unsent == self.nonce  # else it has to be read off again
+            if newcomer and nothing_sent and _is_direct(self.client, newcomer.sock, self.address):
+                self.reject_others(newcomer)
+                return newcomer.sock, True
             self.send_nonce()
             found = self.authenticated(newcomer)
             if found:
-                return self.only(found), self.is_direct(found)
-            if self.deadline.has_passed():
-                raise self.timed_out()
+                self.reject_others(found)
+                return found.sock, _is_direct(self.client, found.sock, self.address)
+            self.deadline.check(self.address, self.came)
 
     def accept(self):
         """Return the candidate that comes within the wait, or None."""
         self.listener.settimeout(self.wait)
+        waited, self.wait = self.wait, _FIRST_WAIT
         try:
-            sock, _ = self.listener.accept()
-            self.opened.append(sock)
+            self.opened.append(self.listener.accept()[0])
         except socket.timeout:
-            self.deadline.waited += self.wait
-            self.wait = min(2 * self.wait, _LONGEST_WAIT)
+            self.deadline.waited += waited
+            self.wait = min(2 * waited, _LONGEST_WAIT)
             return None
         except socket.error as error:
             if _number(error) not in _NOBODY_CAME:
                 raise
-            sock = None
-        self.wait = _FIRST_WAIT
-        if sock is None:
             return None
         self.came += 1
-        self.candidates.append(_Candidate(sock))
+        self.candidates.append(_Candidate(self.opened[-1]))
         return self.candidates[-1]
 
-    def is_direct(self, candidate):
-        """Whether the two ends name each other: no two living connections do, and a dead one has no peer."""
-        client, server = self.client, candidate.sock
-        try:
-            # In this order, since on WASI getsockname() of a client that is connecting ends the process.
-            return (
-                self.is_connected()
-                and client.getpeername()[:2] == server.getsockname()[:2]
-                and client.getsockname()[:2] == server.getpeername()[:2]
-            )
-        except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
-            return False
-
-    def is_connected(self):
-        """Whether client can send. Only Jython has to be asked: its client has a peer before it can."""
-        return not _JYTHON or _ask_connect(self.client, self.address)
-
-    def raise_failure(self):
-        """Raise socket.error if client has failed to connect, or was reset since."""
-        # Not by asking connect_ex, at which Winsock starts anew. WASI says EINPROGRESS of what is under way.
-        code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code and code not in _CONNECTING:
-            raise _connect_error(self.address, code)
-
     def send_nonce(self):
+        """Send what is left of the nonce, as soon as that is possible; socket.error if client has failed."""
+        # Winsock starts anew where connect_ex is asked. WASI says EINPROGRESS of what is under way.
+        _raise_unless_connecting(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), self.address)
         if not self.nonce:
             self.nonce = self.unsent = os.urandom(_NONCE_SIZE)
-        if not self.unsent or not self.is_connected():
+        if not self.unsent or _JYTHON and not _ask_connect(self.client, self.address):
             return
-        # On WASI only a poll for writing finishes a connect, as a send that waits has one. Not amid a crowd,
-        # which would hold us up.
-        if _WASI and self.wait > _FIRST_WAIT:
-            self.client.settimeout(_FIRST_WAIT)
-        else:
-            self.client.setblocking(False)
         try:
+            # On WASI only a poll for writing finishes a connect, as a send that waits has one. Not when somebody has
+            # just come, since a crowd would hold us up.
+            self.client.settimeout(_FIRST_WAIT if _WASI and self.wait > _FIRST_WAIT else 0)
             self.unsent = self.unsent[self.client.send(self.unsent) :]
         except socket.timeout:
             pass
@@ -374,19 +335,16 @@ class _Authentication(object):
 
     def authenticated(self, newcomer):
         """Return the candidate that has received the nonce, and nothing else before it, or None."""
-        heard = [newcomer] if newcomer else list(self.candidates)
-        # Who is alone has a moment to receive it. Amid others nobody has, or a crowd would hold us up.
+        # Who comes alone is given a moment. Amid others nobody is, since a crowd would hold us up.
         seconds = _FIRST_WAIT if newcomer and len(self.candidates) == 1 else 0
-        if len(self.candidates) > _MOST_CANDIDATES:
-            heard.append(self.candidates[0])
-        for candidate in heard:
-            if candidate.receive(seconds):
+        heard = [newcomer] if newcomer else list(self.candidates)
+        too_many = self.candidates[:-_MOST_CANDIDATES]
+        for candidate in heard + too_many:
+            # Not at the first wrong byte: who sees which byte ends it finds out all of them in turn.
+            if candidate.receive(seconds) or candidate in too_many:
                 if candidate.received == self.nonce:
                     return candidate
-                # Not at the first wrong byte: who sees which byte ends it finds out all of them in turn.
                 self.reject(candidate)
-        if len(self.candidates) > _MOST_CANDIDATES:
-            self.reject(self.candidates[0])
         return None
 
     def reject(self, candidate):
@@ -400,24 +358,13 @@ class _Authentication(object):
         _close(candidate.sock)
         self.opened.remove(candidate.sock)
 
-    def only(self, found):
-        """Reject all candidates but the one that was found, and return its socket."""
-        for candidate in list(self.candidates):
-            if candidate is not found:
-                self.reject(candidate)
+    def reject_others(self, found):
+        for candidate in [each for each in self.candidates if each is not found]:
+            self.reject(candidate)
         if self.rejected:
-            # Jython counts a connection out when it is closed and again when it is collected, and hangs up
-            # on all that the listener accepted when it counts none. There fileno() is the socket itself.
+            # Jython counts a connection out when it is closed and again when it is collected, and hangs up on all
+            # that the listener accepted when it counts none. There fileno() is the socket itself.
             found.sock.fileno().rejected = self.rejected
-        return found.sock
-
-    def timed_out(self):
-        return socket.error(
-            errno.ETIMEDOUT,
-            "connect to %s port %d: our own connection was not made within %s s"
-            " (%d from strangers were closed); a firewall, antivirus or proxy that intercepts"
-            " loopback is the usual cause" % (self.address + (_TIMEOUT, self.came)),
-        )
 
 
 def _number(error):
@@ -432,12 +379,8 @@ def _set_if_allowed(sock, level, option):
         pass
 
 
-# Closing.
-
-
 def _close_all(socks, but=()):
-    """Close these sockets and take them out of the list, one after the other."""
-    for sock in [sock for sock in socks if sock not in but]:
+    for sock in [each for each in socks if each not in but]:
         _close(sock)
         socks.remove(sock)
 
@@ -449,16 +392,15 @@ def _close(sock, passing_over=socket.error):
         pass  # FreeBSD may say ECONNRESET, and Jython EBADF: it is closed all the same
 
 
-# Installing: all that importing runs beyond definitions is at the end.
+# Installing. What importing runs, beyond definitions, is the last five lines.
 
 
 def install():
     """Set socket.socketpair to fallback_socketpair where the system has none of its own, or refuses it.
 
-    The system has none on Windows, on Jython and on WASI; a container's or sandbox's policy may refuse
-    it, which is tried with one pair. Elsewhere nothing is done: a program for all systems may call it,
-    before or after asyncio was imported, and more than once. Where an older backport or gevent's
-    patch_all() set a function of its own, it comes after that.
+    The system has none on Windows, Jython and WASI. A container's or sandbox's policy may refuse it, which is tried
+    with one pair. Elsewhere nothing is done: a program for all systems may call it, before or after asyncio was
+    imported, more than once, and after an older backport or gevent's patch_all() has set a function of its own.
     """
     if _system_makes_pairs():
         return
@@ -493,8 +435,6 @@ def _set_on_socket():
 
 # Python 2 empties a module that nobody holds, even while its functions are in use.
 fallback_socketpair.module = install.module = sys.modules.get(__name__)
-
 if not hasattr(socket, "socketpair"):
     _set_on_socket()
-
 socketpair = socket.socketpair

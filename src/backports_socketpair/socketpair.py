@@ -52,10 +52,13 @@ def _numbers(*names):
     return {getattr(errno, name) for name in names if hasattr(errno, name)}
 
 
-# Literal addresses, since a hosts file may send "localhost" anywhere.
+_JYTHON = os.name == "java"
+_WASI = sys.platform == "wasi"
+# Literal addresses, since a hosts file may send "localhost" anywhere, and as getpeername() has them.
 _LOOPBACK = {socket.AF_INET: "127.0.0.1"}
 if hasattr(socket, "AF_INET6"):
-    _LOOPBACK[socket.AF_INET6] = "::1"
+    _LOOPBACK[socket.AF_INET6] = "0:0:0:0:0:0:0:1" if _JYTHON else "::1"
+_FAMILIES = [None] + list(_LOOPBACK)  # a list, in which what cannot be hashed is not found either
 
 # A number, since Jython has no SOMAXCONN and refuses listen() without one.
 _BACKLOG = 128
@@ -87,9 +90,6 @@ _REFUSED = _numbers("EADDRINUSE", "EADDRNOTAVAIL") | {10048, 10049, 10013, 10055
 # A client that was lost: who met it in the listener's place may have reset it.
 _LOST = _numbers("ECONNRESET", "ECONNABORTED", "EPIPE") | {10053, 10054}
 
-_JYTHON = os.name == "java"
-_WASI = sys.platform == "wasi"
-
 # Python 2 has no time.monotonic, but time.clock is one there, except on Unix (CPU time), where os.times() has one.
 _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" else lambda: os.times()[4])
 
@@ -109,14 +109,16 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     timeout = socket.getdefaulttimeout()
     opened = []
     try:
-        server, client = _connected_pair(family, opened)
-        for end in (server, client):
-            # On Windows and BSD server may not block, while Python 2 believes that it does.
+        pair = _connected_pair(family, opened)
+        for sock in opened:
+            if sock not in pair:
+                _close(sock)
+        for end in pair:
+            # On Windows and BSD the accepted end may not block, while Python 2 believes that it does.
             end.settimeout(timeout)
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
             _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        _close_all(opened, but=(server, client))
-        return server, client
+        return pair
     except BaseException:  # KeyboardInterrupt and SystemExit leave nothing open either
         for sock in opened:
             _close(sock, passing_over=BaseException)
@@ -125,8 +127,7 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
 
 def _supported(family, type, proto):
     """Return the family, if such a pair can be made."""
-    # A list, in which what cannot be hashed is not found either.
-    if family not in [None] + list(_LOOPBACK) or type != socket.SOCK_STREAM or proto != 0:
+    if family not in _FAMILIES or type != socket.SOCK_STREAM or proto != 0:
         given = "family=%r, type=%r, proto=%r" % (family, type, proto)
         raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
     return socket.AF_INET if family is None else family
@@ -154,7 +155,9 @@ def _connected_pair(family, opened):
             if failed == _FAILED_TRIES or _number(error) not in _REFUSED | _LOST:
                 raise
             relayed = 0
-        _close_all(opened)
+        for sock in opened:
+            _close(sock)
+        del opened[:]
         if family == socket.AF_INET:  # whose loopback is a network
             host = "127.%d.%d.%d" % tuple(1 + byte % 254 for byte in bytearray(os.urandom(3)))
 
@@ -259,7 +262,7 @@ def _is_direct(client, server, address):
         return (
             # Jython's client has a peer before it can send.
             (not _JYTHON or _ask_connect(client, address))
-            and client.getpeername()[:2] == server.getsockname()[:2]
+            and client.getpeername()[:2] == address
             and client.getsockname()[:2] == server.getpeername()[:2]
         )
     except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
@@ -286,22 +289,23 @@ class _Authentication(object):
         while True:
             newcomer = self.accept()
             nothing_sent = self.unsent == self.nonce  # else it has to be read off again
-            if newcomer and nothing_sent and _is_direct(self.client, newcomer.sock, self.address):
+            if newcomer and nothing_sent and _is_direct(self.client, newcomer, self.address):
                 self.reject_others(newcomer)
-                return newcomer.sock, True
+                return newcomer, True
             self.send_nonce()
-            found = self.authenticated(newcomer)
-            if found:
-                self.reject_others(found)
-                return found.sock, _is_direct(self.client, found.sock, self.address)
+            server = self.authenticated(newcomer)
+            if server:
+                self.reject_others(server)
+                return server, _is_direct(self.client, server, self.address)
             self.deadline.check(self.address, self.came)
 
     def accept(self):
-        """Return the candidate that comes within the wait, or None."""
+        """Return the connection that comes within the wait, or None."""
         self.listener.settimeout(self.wait)
         waited, self.wait = self.wait, _FIRST_WAIT
         try:
-            self.opened.append(self.listener.accept()[0])
+            sock, _ = self.listener.accept()
+            self.opened.append(sock)
         except socket.timeout:
             self.deadline.waited += waited
             self.wait = min(2 * waited, _LONGEST_WAIT)
@@ -311,8 +315,7 @@ class _Authentication(object):
                 raise
             return None
         self.came += 1
-        self.candidates.append(_Candidate(self.opened[-1]))
-        return self.candidates[-1]
+        return sock
 
     def send_nonce(self):
         """Send what is left of the nonce, as soon as that is possible; socket.error if client has failed."""
@@ -334,16 +337,18 @@ class _Authentication(object):
                 raise
 
     def authenticated(self, newcomer):
-        """Return the candidate that has received the nonce, and nothing else before it, or None."""
+        """Return the connection that has received the nonce, and nothing else before it, or None."""
+        if newcomer:
+            self.candidates.append(_Candidate(newcomer))
         # Who comes alone is given a moment. Amid others nobody is, since a crowd would hold us up.
         seconds = _FIRST_WAIT if newcomer and len(self.candidates) == 1 else 0
-        heard = [newcomer] if newcomer else list(self.candidates)
+        heard = self.candidates[-1:] if newcomer else self.candidates[:]
         too_many = self.candidates[:-_MOST_CANDIDATES]
         for candidate in heard + too_many:
             # Not at the first wrong byte: who sees which byte ends it finds out all of them in turn.
             if candidate.receive(seconds) or candidate in too_many:
                 if candidate.received == self.nonce:
-                    return candidate
+                    return candidate.sock
                 self.reject(candidate)
         return None
 
@@ -358,13 +363,13 @@ class _Authentication(object):
         _close(candidate.sock)
         self.opened.remove(candidate.sock)
 
-    def reject_others(self, found):
-        for candidate in [each for each in self.candidates if each is not found]:
+    def reject_others(self, server):
+        for candidate in [each for each in self.candidates if each.sock is not server]:
             self.reject(candidate)
         if self.rejected:
             # Jython counts a connection out when it is closed and again when it is collected, and hangs up on all
             # that the listener accepted when it counts none. There fileno() is the socket itself.
-            found.sock.fileno().rejected = self.rejected
+            server.fileno().rejected = self.rejected
 
 
 def _number(error):
@@ -377,12 +382,6 @@ def _set_if_allowed(sock, level, option):
         sock.setsockopt(level, option, 1)
     except socket.error:
         pass
-
-
-def _close_all(socks, but=()):
-    for sock in [each for each in socks if each not in but]:
-        _close(sock)
-        socks.remove(sock)
 
 
 def _close(sock, passing_over=socket.error):

@@ -1,4 +1,4 @@
-"""A relay of this process's, for one client whose connect comes to it."""
+"""A relay: takes the connections of clients that wanted to go elsewhere, and connects on."""
 
 import select
 import socket
@@ -11,27 +11,29 @@ from support import HOSTS, JYTHON, RealSocket, close, in_thread
 
 
 class Relay(object):
-    """Connects on, from an address of its own, for one client whose connect comes to it instead.
+    """Connects on, from an address of its own, for each client whose connect comes to it instead.
 
     how: "eager", "lazy" (only once the client has sent something), "slow" (only after a while), "trickling" (a byte at
     a time), "hanging up", "resetting" or "never" (it takes the connection and keeps it).
     """
 
     WHILE = 0.1  # seconds that the slow one takes
+    TRICKLE = 20  # bytes each way, after which it is as fast as others
 
-    def __init__(self, family, how):
+    def __init__(self, family, how, port=0):
         self.family = family
         self.how = how
         self.target = None
-        self.has_passed_on = threading.Event()  # as many bytes as a proof has
-        self.passed_on = None  # when that was
+        self.has_passed_on = threading.Event()  # as many bytes as a nonce has
+        self.passed_on = None  # when that was, for the last client
         self.stopped = threading.Event()
         self.socks = []
+        self.threads = []
         self.listener = self.open()
-        self.listener.bind((HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"], 0))
-        self.listener.listen(5)
+        self.listener.bind((HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"], port))
+        self.listener.listen(128)
         self.address = self.listener.getsockname()[:2]
-        self.thread = in_thread(self.serve_until_stopped)
+        self.acceptor = in_thread(self.accept_until_stopped)
 
     def open(self):
         sock = RealSocket(self.family, socket.SOCK_STREAM)
@@ -52,6 +54,10 @@ class Relay(object):
 
         return Relayed
 
+    def meant_for(self, near):
+        """Where the client at the other end of near wanted to go."""
+        return self.target
+
     def others(self, made):
         """What a stand-in made less what is the relay's own."""
         return [sock for sock in made if sock.real not in self.socks]
@@ -63,71 +69,83 @@ class Relay(object):
             poke.connect(self.address)
         except socket.error:  # it had ended
             pass
-        self.thread.join(10)
+        self.acceptor.join(10)
+        for thread in list(self.threads):
+            thread.join(10)
         poke.close()
-
-    # In the thread
-
-    def serve_until_stopped(self):
-        try:
-            self.serve()
-        except socket.error:  # the pair was given up
-            pass
-        self.stopped.wait(60)
         close(*self.socks)
 
-    def serve(self):
-        if not self.await_any(self.listener):
+    # In the threads: one that accepts, and two for each client
+
+    def accept_until_stopped(self):
+        while self.await_any(self.listener):
+            near, _ = self.listener.accept()
+            near = getattr(near, "real", near)  # Python 3 makes it with what stands for socket.socket
+            near.setblocking(True)
+            self.socks.append(near)
+            self.threads.append(in_thread(self.serve, near))
+
+    def await_any(self, sock):
+        """Whether sock can be read: it cannot when the relay is stopped."""
+        while not self.stopped.is_set():
+            # Who stops it connects to the listener, and is not accepted.
+            if sock in select.select([sock, self.listener], [], [], 60)[0] and not self.stopped.is_set():
+                return True
+        return False
+
+    def serve(self, near):
+        if self.how == "never":
             return
-        near, _ = self.listener.accept()
-        near = getattr(near, "real", near)  # Python 3 makes it with what stands for socket.socket
-        near.setblocking(True)
-        self.socks.append(near)
-        if self.how in ("hanging up", "resetting"):
+        try:
             if self.how == "resetting":
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            near.close()
-        if self.how in ("hanging up", "resetting", "never"):
-            return
-        if self.how == "lazy" and not self.await_any(near):
-            return
+            elif self.how != "hanging up" and (self.how != "lazy" or self.await_any(near)):
+                self.connect_on(near)
+        except (socket.error, select.error):  # the client has gone, or its listener
+            pass
+        near.close()
+
+    def connect_on(self, near):
+        target = self.meant_for(near)
         if self.how == "slow":
             self.stopped.wait(self.WHILE)
         far = self.open()
         # Else it may be given the client's very port, since the two go to different listeners.
         far.bind((self.address[0], 0))
-        far.connect(self.target)
-        self.pump({near: far, far: near})
+        try:
+            far.connect(target)
+            for sock in (near, far):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = in_thread(self.carry, far, near)
+            self.threads.append(back)
+            self.carry(near, far)
+            back.join()
+        finally:
+            far.close()
 
-    def await_any(self, *socks):
-        """Return those that can be read, or none when the relay is stopped."""
-        # Who stops it connects to the listener.
-        readable = select.select(socks + (self.listener,), [], [], 60)[0]
-        return [] if self.stopped.is_set() else readable
-
-    def pump(self, targets):
-        in_bytes = 20 if self.how == "trickling" else 0
+    def carry(self, source, sink):
         count = 0
-        for sock in targets:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while targets:
-            readable = self.await_any(*targets)
-            if not readable:
-                return
-            for source in readable:
-                data = source.recv(1 if in_bytes > 0 else 65536)
+        try:
+            while self.await_any(source):
+                data = source.recv(1 if self.how == "trickling" and count < self.TRICKLE else 65536)
                 if not data:
-                    target = targets.pop(source)
-                    # Jython does not deliver half of a close.
-                    target.close() if JYTHON else target.shutdown(socket.SHUT_WR)
-                    if JYTHON:
-                        return
-                    continue
-                targets[source].sendall(data)
+                    break
                 count += len(data)
-                if count >= 16 and not self.has_passed_on.is_set():
+                if self.how == "trickling" and count <= self.TRICKLE:
+                    self.stopped.wait(0.002)
+                if count - len(data) < 16 <= count:
                     self.passed_on = default_timer()
                     self.has_passed_on.set()
-                if in_bytes > 0:
-                    in_bytes -= 1
-                    self.stopped.wait(0.002)
+                sink.sendall(data)
+            hang_up(sink, socket.SHUT_WR)
+        except (socket.error, select.error):  # either has gone
+            for sock in (source, sink):
+                hang_up(sock, socket.SHUT_RDWR)
+
+
+def hang_up(sock, how):
+    try:
+        # Jython does not deliver half of a close.
+        sock.close() if JYTHON else sock.shutdown(how)
+    except socket.error:  # it has gone already
+        pass

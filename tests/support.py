@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import types
+from timeit import default_timer
 
 JYTHON = sys.platform.startswith("java")
 WINDOWS = os.name == "nt"
@@ -77,6 +78,51 @@ def exchange(pair, data):
     for thread in threads:
         thread.join(30)
     return [received[end] for end in pair]
+
+
+SENT = (b"to second", b"to first")
+
+
+def what_arrives(first, second):
+    """What comes out at each end, as much as the other has sent, or the error that came."""
+    ends = (first, second)
+    for end, data in zip(ends, SENT):
+        end.settimeout(5)
+        try:
+            end.sendall(data)
+        except socket.error:  # its peer has gone; what comes out says more
+            pass
+    arrived = []
+    for end, data in zip(ends, reversed(SENT)):
+        try:
+            arrived.append(receive(end, len(data)))
+        except socket.error as error:
+            arrived.append(error)
+    return arrived
+
+
+def assert_is_a_pair(first, second):
+    """The first that comes out at either end is what was sent at the other."""
+    assert what_arrives(first, second) == list(reversed(SENT))
+
+
+def assert_is_direct(first, second):
+    """A pair, and each end is the other's peer: nobody is in between."""
+    assert_is_a_pair(first, second)
+    # Not all systems spell ::1 alike at both ends.
+    assert first.getpeername()[1] == second.getsockname()[1]
+    assert second.getpeername()[1] == first.getsockname()[1]
+
+
+def write_write_read(writer, reader):
+    """Seconds for two small writes and an answer, which Nagle's algorithm makes wait for a delayed acknowledgement."""
+    started = default_timer()
+    writer.sendall(b"a")
+    writer.sendall(b"b")
+    assert receive(reader, 2) == b"ab"
+    reader.sendall(b"c")
+    assert writer.recv(1) == b"c"
+    return default_timer() - started
 
 
 @contextlib.contextmanager

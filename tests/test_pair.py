@@ -7,17 +7,13 @@ from timeit import default_timer
 
 import pytest
 
-from support import JYTHON, default_timeout, exchange, in_thread, receive
+from support import JYTHON, assert_is_a_pair, default_timeout, exchange, in_thread, receive, write_write_read
 
 WOULD_BLOCK = (errno.EWOULDBLOCK, errno.EAGAIN, 10035)
 
 
 def test_carries_bytes_both_ways(pair):
-    first, second = pair
-    first.sendall(b"ping")
-    second.sendall(b"pong")
-    assert receive(second, 4) == b"ping"
-    assert receive(first, 4) == b"pong"
+    assert_is_a_pair(*pair)
 
 
 def test_carries_megabytes_both_ways_at_once(pair):
@@ -128,17 +124,9 @@ def test_default_timeout_is_what_both_ends_keep_to(make_any_pair, default):
 
 @pytest.mark.parametrize("writing", [0, 1])
 def test_second_of_two_small_writes_is_not_held_back(pair, writing):
-    def write_write_read():
-        started = default_timer()
-        pair[writing].sendall(b"a")
-        pair[writing].sendall(b"b")
-        assert receive(pair[1 - writing], 2) == b"ab"
-        pair[1 - writing].sendall(b"c")
-        assert pair[writing].recv(1) == b"c"
-        return default_timer() - started
-
-    # Nagle's algorithm waits for the other side's delayed acknowledgement, 40 ms or more.
-    assert sorted(write_write_read() for _ in range(31))[15] < 0.020
+    ends = pair[writing], pair[1 - writing]
+    # The delayed acknowledgement that Nagle's algorithm waits for takes 40 ms or more.
+    assert sorted(write_write_read(*ends) for _ in range(31))[15] < 0.020
 
 
 def test_pairs_are_independent(make_any_pair):

@@ -8,19 +8,10 @@ import pytest
 
 from standins.sockets import Hurried, StandIn
 from standins.strangers import RESET, await_connection
-from support import JYTHON, RealSocket, close, default_timeout, exchange, fallback, is_closed, receive
+from support import JYTHON, RealSocket, assert_is_a_pair, close, default_timeout, exchange, fallback, is_closed
 
 WORKING = ["eager", "lazy", "slow", "trickling"]
 SLACK = 1.0 if JYTHON else 0.0  # seconds that its threads take
-
-
-def assert_carries_bytes_both_ways(first, second):
-    for end in (first, second):
-        end.settimeout(10)
-    first.sendall(b"to second")
-    second.sendall(b"to first")
-    assert receive(second, 9) == b"to second"
-    assert receive(first, 8) == b"to first"
 
 
 @pytest.mark.parametrize("how", WORKING)
@@ -32,7 +23,7 @@ def test_pair_is_there_within_a_tenth_of_a_second_of_what_the_relay_takes(stand_
     assert relay.has_passed_on.wait(10)
     assert there - relay.passed_on < 0.1 + SLACK
     assert first.getpeername() != second.getsockname()
-    assert_carries_bytes_both_ways(first, second)
+    assert_is_a_pair(first, second)
 
 
 @pytest.mark.parametrize("how", ["eager", "lazy", "trickling"])
@@ -104,7 +95,7 @@ def test_own_connection_is_found_amid_strangers(stand_in, make_pair, relay, how,
     started = default_timer()
     pair = make_pair()
     assert default_timer() - started < 0.2 + 2 * SLACK
-    assert_carries_bytes_both_ways(*pair)
+    assert_is_a_pair(*pair)
     assert len(strangers) == 6
     close(*strangers)
 
@@ -129,7 +120,7 @@ def test_of_three_hundred_silent_strangers_a_bounded_number_is_held(stand_in, ma
             return self.real.send(data) if len(accepted) > 280 else 0
 
     stand_in(relay("lazy").relayed(Crowded))
-    assert_carries_bytes_both_ways(*make_pair())
+    assert_is_a_pair(*make_pair())
     assert len(strangers) == 300
     assert 60 < max(held) <= 66
     close(*strangers)
@@ -142,7 +133,7 @@ def test_both_ends_have_the_default_timeout_which_does_not_disturb_the_proof(sta
     with default_timeout(default):
         pair = make_pair()
     assert [end.gettimeout() for end in pair] == [default, default]
-    assert_carries_bytes_both_ways(*pair)
+    assert_is_a_pair(*pair)
 
 
 def test_both_ends_block_where_no_default_timeout_is_set(stand_in, make_pair, relay):
@@ -179,7 +170,7 @@ def test_proof_that_goes_out_in_parts_is_sent_to_its_end(stand_in, make_pair, re
             return self.real.send(data[:size])
 
     stand_in(relay("eager").relayed(Partly))
-    assert_carries_bytes_both_ways(*make_pair())
+    assert_is_a_pair(*make_pair())
     assert left == []
 
 
@@ -231,5 +222,5 @@ def test_proof_is_read_off_even_where_the_address_tells_in_the_end(stand_in, mak
     first, second = make_pair()
     assert first.getpeername()[1] == second.getsockname()[1]
     assert len(b"".join(sent[:1])) == 16
-    assert_carries_bytes_both_ways(first, second)
+    assert_is_a_pair(first, second)
     close(*strangers)

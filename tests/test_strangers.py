@@ -12,18 +12,7 @@ import pytest
 
 from standins.sockets import Hurried, StandIn, connect_ex_of
 from standins.strangers import RESET, Flooder, await_connection, closed_port
-from support import JYTHON, RealSocket, close, fallback, has_address, is_closed, module
-
-
-def assert_is_a_pair(first, second):
-    for end in (first, second):
-        end.settimeout(10)
-    first.sendall(b"to second")
-    second.sendall(b"to first")
-    assert second.recv(100) == b"to second"
-    assert first.recv(100) == b"to first"
-    assert first.getpeername()[1] == second.getsockname()[1]
-    assert second.getpeername()[1] == first.getsockname()[1]
+from support import JYTHON, RealSocket, assert_is_direct, close, fallback, has_address, is_closed, module
 
 
 @pytest.fixture
@@ -60,7 +49,7 @@ def strangers_first(stand_in, family):
 def test_strangers_that_come_first_are_not_taken_for_our_client(strangers_first, make_pair, count):
     strangers = strangers_first(count, lambda stranger: stranger.sendall(b"stranger"))
     started = default_timer()
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
     assert default_timer() - started < 5
     assert len(strangers) == count
 
@@ -74,7 +63,7 @@ def test_stranger_is_hung_up_on(strangers_first, make_pair):
 @pytest.mark.parametrize("says", [b"", b"w", b"w" * 8, b"w" * 16, b"w" * 100], ids=len)
 def test_stranger_is_told_by_nothing_that_it_says(strangers_first, make_pair, says):
     strangers = strangers_first(2, lambda stranger: stranger.sendall(says))
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
     assert [read_to_the_end(stranger) for stranger in strangers] == [b"", b""]
 
 
@@ -98,7 +87,7 @@ def test_stranger_that_repeats_what_was_said_before_is_turned_away(monkeypatch, 
     vars(module.os).update(vars(os), urandom=noting)
     strangers = strangers_first(1, lambda stranger: stranger.sendall(b"w" * 16))
     for _ in range(3):
-        assert_is_a_pair(*make_pair())
+        assert_is_direct(*make_pair())
         del strangers[:]
     assert [len(proof) for proof in proofs] == [16, 16, 16]
     assert len(set(proofs)) == 3
@@ -146,12 +135,12 @@ def test_pair_outlives_strangers_that_are_collected(strangers_first, make_pair):
     first.settimeout(0.5 if JYTHON else 0.01)
     with pytest.raises(socket.timeout):  # where the end of file would be read
         first.recv(1)
-    assert_is_a_pair(first, second)
+    assert_is_direct(first, second)
 
 
 def test_stranger_that_has_gone_again_is_passed_over(strangers_first, make_pair):
     strangers_first(1, lambda stranger: stranger.close())
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
 
 
 @pytest.mark.skipif(JYTHON, reason="Jython ignores SO_LINGER: none of its sockets sends a reset")
@@ -161,7 +150,7 @@ def test_stranger_that_resets_before_it_is_accepted_is_passed_over(strangers_fir
         stranger.close()
 
     strangers_first(1, reset)
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
 
 
 GONE = ["ECONNABORTED", "ECONNRESET", "ENOTCONN", 10053, 10054]
@@ -183,7 +172,7 @@ def test_accept_that_reports_nobody_or_a_strangers_error_is_passed_over(stand_in
             return StandIn.accept(self)
 
     stand_in(Reporting)
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
     assert reports == []
 
 
@@ -237,7 +226,7 @@ def test_error_of_any_call_on_a_stranger_is_passed_over(stand_in, strangers_firs
             self.fail("close")
 
     strangers = strangers_first(1, cls=Failing)
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
     assert strangers[0].recv(1) == b""
     assert failed
 
@@ -294,7 +283,7 @@ def test_stranger_that_accept_has_no_address_for_is_turned_away(stand_in, strang
             return sock, nothing
 
     stand_in(Nameless)
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
     assert len(nameless) == 1
 
 
@@ -317,7 +306,7 @@ def test_stranger_without_an_address_is_not_ours_while_our_client_has_none_eithe
             return self.real.getsockname()
 
     strangers = strangers_first(1, cls=Nameless)
-    assert_is_a_pair(*make_pair())
+    assert_is_direct(*make_pair())
 
 
 @pytest.mark.skipif(not has_address("AF_INET", "127.0.0.2"), reason="this machine has no 127.0.0.2")
@@ -344,7 +333,7 @@ def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_aw
     pair = fallback()
     assert stranger.getsockname() == ("127.0.0.2", port)
     assert pair[1].getsockname() == ("127.0.0.1", port)
-    assert_is_a_pair(*pair)
+    assert_is_direct(*pair)
     close(stranger, *pair)
 
 
@@ -372,6 +361,6 @@ def test_second_process_that_keeps_connecting_is_kept_out(stand_in, make_pair, f
     stand_in(Flooded)
     pairs = 3 if JYTHON else 20
     for _ in range(pairs):
-        assert_is_a_pair(*make_pair())
+        assert_is_direct(*make_pair())
         assert default_timer() - flooded[-1] < 5
     assert len(connections) > pairs

@@ -10,6 +10,7 @@ import socket
 import pytest
 
 from standins.relay import Relay
+from standins.strangers import Flooder
 from support import HAS_NATIVE, HOSTS, JYTHON, close, fallback, has_address, open_sockets
 
 if JYTHON:
@@ -114,6 +115,13 @@ def relay(family):
     yield make
     for each in relays:
         each.stop()
+
+
+@pytest.fixture
+def flooder():
+    flooder = Flooder()
+    yield flooder
+    flooder.stop()
 
 
 @pytest.fixture

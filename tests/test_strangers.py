@@ -11,7 +11,7 @@ from timeit import default_timer
 import pytest
 
 from standins.sockets import Hurried, StandIn, connect_ex_of
-from standins.strangers import RESET, Flooder, await_connection, closed_port
+from standins.strangers import RESET, await_connection, closed_port
 from support import JYTHON, RealSocket, assert_is_direct, close, fallback, has_address, is_closed, module
 
 
@@ -335,13 +335,6 @@ def test_stranger_with_our_clients_port_on_another_loopback_address_is_turned_aw
     assert pair[1].getsockname() == ("127.0.0.1", port)
     assert_is_direct(*pair)
     close(stranger, *pair)
-
-
-@pytest.fixture
-def flooder():
-    flooder = Flooder()
-    yield flooder
-    flooder.stop()
 
 
 def test_second_process_that_keeps_connecting_is_kept_out(stand_in, make_pair, family, flooder):

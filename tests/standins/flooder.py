@@ -1,20 +1,34 @@
 """The stranger in a process of its own: connects in a loop to each port it is told.
 
-Reads a host and a port per line. Answers with a line once its first connection stands, goes on
-connecting until it is refused or turned away for good, then reads the next line.
+Reads a way, a host and a port per line, and answers with a line when it is under way:
+
+flood    one connection after the other, each of which speaks, until it is refused or turned away for good;
+crowd    200 at a time, which are silent, and others in the place of those that are hung up on, until it is refused.
 """
 
+import select
 import socket
 import sys
 
 AT_ONCE = 32
 AT_MOST = 200000
+CROWD = 200
+MOMENT = 0.001 if sys.platform.startswith("linux") else 0.02  # seconds
+
+
+def answer():
+    sys.stdout.write("connected\n")
+    sys.stdout.flush()
+
+
+def stranger(address):
+    return socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
 
 
 def flood(address):
     held = []
     for number in range(AT_MOST):
-        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+        sock = stranger(address)
         try:
             sock.settimeout(1)
             sock.connect(address)
@@ -25,14 +39,38 @@ def flood(address):
             break
         finally:
             if number == 0:
-                sys.stdout.write("connected\n")
-                sys.stdout.flush()
+                answer()
         if len(held) == AT_ONCE:
             held.pop(0).close()
     for sock in held:
         sock.close()
 
 
+def crowd(address):
+    """Have the listener's queue full from before the answer on."""
+    held = []
+    answered = refused = False
+    while not refused:
+        full = False
+        while len(held) < CROWD and not full and not refused:
+            sock = stranger(address)
+            sock.setblocking(False)
+            sock.connect_ex(address)
+            # On loopback it is connected in a moment, or there is no room.
+            _, done, failed = select.select([], [sock], [sock], MOMENT)
+            full = not done and not failed
+            refused = failed or (done and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            sock.close() if full or refused else held.append(sock)
+        if full and not answered:
+            answer()
+            answered = True
+        for sock in select.select(held, [], [], MOMENT)[0] if held else []:
+            held.remove(sock)
+            sock.close()
+    for sock in held:
+        sock.close()
+
+
 for line in iter(sys.stdin.readline, ""):
-    host, port = line.split()
-    flood((host, int(port)))
+    way, host, port = line.split()
+    {"flood": flood, "crowd": crowd}[way]((host, int(port)))

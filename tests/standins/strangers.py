@@ -14,6 +14,7 @@ if JYTHON:
 
 # l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
 RESET = struct.pack("HH" if WINDOWS else "ii", 1, 0)
+SPOKEN = b"I am a stranger."  # as many bytes as a nonce has
 
 
 def full_listener(family, host):
@@ -40,6 +41,24 @@ def closed_port(family, host):
     return holder, holder.getsockname()[1]
 
 
+def connect_and_reset(family, address):
+    """Connect there, send something, and reset the connection; the port that it came from, which is free again."""
+    if JYTHON:
+        # Its own sockets ignore SO_LINGER, and none of them sends a reset.
+        stranger = Socket(*address[:2])
+        port = stranger.getLocalPort()
+        stranger.getOutputStream().write(SPOKEN)
+        stranger.setSoLinger(True, 0)
+    else:
+        stranger = RealSocket(family, socket.SOCK_STREAM)
+        stranger.connect(address)
+        port = stranger.getsockname()[1]
+        stranger.sendall(SPOKEN)
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    stranger.close()
+    return port
+
+
 def await_connection(listener):
     """Return when there is one to accept: Jython's threads might put a later one before it."""
     assert select.select([listener], [], [], 10)[0]
@@ -56,9 +75,9 @@ class Flooder(object):
             universal_newlines=True,
         )
 
-    def flood(self, host, port):
-        """Keep connecting there; return when the first connection stands."""
-        self.process.stdin.write("%s %d\n" % (host, port))
+    def flood(self, host, port, way="flood"):
+        """Keep connecting there; return when it is under way: a connection stands, or the queue is full of a crowd."""
+        self.process.stdin.write("%s %s %d\n" % (way, host, port))
         self.process.stdin.flush()
         assert self.process.stdout.readline().strip() == "connected"
 

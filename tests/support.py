@@ -196,11 +196,7 @@ def start_python(*args, **kwargs):
     That returns the exit status, standard output and standard error.
     """
     process = subprocess.Popen(
-        [sys.executable] + list(args),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        **kwargs
+        [sys.executable] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **kwargs
     )
 
     def outcome():

@@ -13,7 +13,6 @@ from support import JYTHON, RealSocket, assert_is_a_pair, assert_is_direct, clos
 def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pair, family):
     """Linux hands out what was reset before it was accepted, with its peer's address and its bytes."""
 
-
     class AfterDead(StandIn):
         port = None
 

@@ -41,7 +41,7 @@ SITUATIONS = [
     ("a stranger connects first", "one_stranger", PYTHON3),
     ("sixty strangers connect first", "sixty_strangers", PYTHON3),
     ("a stranger on 127.0.0.2 with our port", "stranger_with_our_port", PYTHON3),
-    ("a stranger has sent and reset, from our port", "dead_stranger_with_our_port", PYTHON3),
+    ("a stranger reset from our client's port", "dead_stranger_with_our_port", PYTHON3),
     ("a process that keeps connecting, 20 pairs", "flood", PYTHON3),
     ("the connection never completes", "never_completed", PYTHON3),
     ("default timeout 7.5, 100 pairs", "default_timeout_7_5", PYTHON3),
@@ -55,7 +55,7 @@ SITUATIONS = [
     ("the same, once it has the first byte", "lazy_relay", PYTHON3),
     ("write, write, read", "two_small_writes", PYTHON3),
     ("signals at 10 kHz, 200 pairs", "signals", PYTHON3),
-    ("1,000 ports, 3,000 pairs, one after the other", "ports_used_up", FEW_PORTS),
+    ("ports are used up", "ports_used_up", FEW_PORTS),
     ("Python 2.7 on Linux", "plain_ipv4", PYTHON27),
     ("Jython 2.7", "plain_ipv4", JYTHON),
 ]
@@ -108,9 +108,7 @@ def fetch_kafka_copies(folder):
             [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
             + ["--no-deps", "-d", folder, "kafka-python==" + release]
         )
-        with zipfile.ZipFile(
-            os.path.join(folder, "kafka_python-%s-py2.py3-none-any.whl" % release)
-        ) as wheel:
+        with zipfile.ZipFile(os.path.join(folder, "kafka_python-%s-py2.py3-none-any.whl" % release)) as wheel:
             copy = os.path.join(folder, release + ".py")
             with open(copy, "wb") as target:
                 target.write(wheel.read("kafka/vendor/socketpair.py"))

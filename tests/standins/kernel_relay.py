@@ -1,6 +1,6 @@
 """The relay of relayed.sh: takes the connections that the kernel redirects to its port, and connects on.
 
-    python3 kernel_relay.py eager|lazy PORT
+python3 kernel_relay.py eager|lazy PORT
 """
 
 import os

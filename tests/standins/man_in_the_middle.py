@@ -76,9 +76,7 @@ class Man:
     def __init__(self, does, first, last, elsewhere):
         self.does = does
         self.elsewhere = elsewhere
-        self.family, self.loopback = (
-            (socket.AF_INET6, "::1") if ":" in elsewhere else (socket.AF_INET, "127.0.0.1")
-        )
+        self.family, self.loopback = (socket.AF_INET6, "::1") if ":" in elsewhere else (socket.AF_INET, "127.0.0.1")
         ports = range(int(first), int(last) + 1)
         # Linux gives every other port to who binds, and the rest to who connects, as long as there are any.
         self.client_ports = ports[::2]

@@ -9,6 +9,7 @@ from __future__ import print_function
 
 import os
 import pkgutil
+import py_compile
 import site
 import subprocess
 import sys
@@ -59,20 +60,16 @@ def try_to_enable(folder, contents):
     """Write these files into the folder, or say why that is of no use."""
     was_on = os.path.exists(os.path.join(folder, MARKER))
     is_new = not os.path.isdir(folder)
-    reason = None
     try:
         if is_new:
             os.makedirs(folder)
-        for name, content in contents:
-            write(os.path.join(folder, name), content)
-        if not is_read(folder):
-            reason = "this Python does not read what is there when it starts"
+        told = [write(os.path.join(folder, name), content) for name, content in contents]
+        reason = None if is_read(folder) else "this Python does not read what is there when it starts"
     except EnvironmentError as error:
         reason = str(error)
     if not reason:
         print("Every program of this Python now has a socketpair that works.")
-        for name, _ in contents:
-            print("Written: " + os.path.join(folder, name))
+        print(*told, sep="\n")
         print("To take it back: python -m backports_socketpair --disable")
         print("To keep it from one program: %s=1 in its environment" % OFF)
     elif not was_on:
@@ -83,33 +80,34 @@ def try_to_enable(folder, contents):
 
 
 def write(path, content):
-    """Have all of it there or nothing: Python may be starting at this moment."""
+    """Have all of it there or nothing, since Python may be starting at this moment; tell what was done."""
     if os.path.exists(path):
         with open(path, "rb") as file:
             if file.read() == content:
-                return
+                return "There already: " + path
     descriptor, temporary = tempfile.mkstemp(".tmp", NAME, os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         os.chmod(temporary, 0o644)
-        if sys.version_info >= (3, 3):
-            os.replace(temporary, path)
-        else:
-            if os.name == "nt" and os.path.exists(path):
-                os.remove(path)
-            os.rename(temporary, path)
+        if os.name == "nt" and str is bytes and os.path.exists(path):
+            os.remove(path)  # Python 2.7 has no way to replace it there
+        os.rename(temporary, path) if str is bytes else os.replace(temporary, path)
     except BaseException:
         os.remove(temporary)
         raise
+    if path.endswith(".py"):
+        # Compiling takes longer than all else that it costs, and Python may have been told not to write this.
+        py_compile.compile(path)
+    return "Written: " + path
 
 
 def is_read(folder):
     """Whether this Python, started anew, imports what is in the folder."""
     program = "import sys; print(getattr(sys.modules.get(%r), '__file__', ''))" % NAME
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, universal_newlines=True)
-    imported = process.communicate()[0].strip()
-    return bool(imported) and same(os.path.dirname(imported), folder)
+    imported = process.communicate()[0].splitlines()[-1:]  # other start-up files may print, too
+    return imported not in ([], [""]) and same(os.path.dirname(imported[0]), folder)
 
 
 def same(*paths):
@@ -135,11 +133,14 @@ def disable():
 
 def remove(folder):
     """Remove our files there, what has Python read them first, and return their paths."""
+    cache = os.path.join(folder, "__pycache__")
     paths = []
-    for place in (folder, os.path.join(folder, "__pycache__")):
+    for place in (folder, cache):
         if os.path.isdir(place):
             paths += [os.path.join(place, name) for name in os.listdir(place) if name.startswith(NAME)]
     paths.sort(key=lambda path: (not path.endswith(MARKER), path))
     for path in paths:
         os.remove(path)
+    if os.path.isdir(cache) and not os.listdir(cache):
+        os.rmdir(cache)
     return paths

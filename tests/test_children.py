@@ -94,8 +94,8 @@ def test_nothing_is_written_to_the_disk(write, run, tmpdir, way):
 @each_way
 def test_child_that_cannot_import_us_runs_all_the_same(write, run, tmpdir, way):
     main = """
-        from backports_socketpair import children
-        children.HealingPath.expression = children.HealingPath.expression.replace("backports_socketpair import", "gone import")
+        from backports_socketpair.children import HealingPath
+        HealingPath.expression = HealingPath.expression.replace("backports_socketpair import", "gone import")
         start(tell)
     """
     write(way, main)

@@ -6,13 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from timeit import default_timer
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
 from standins.environment import Environment
+from standins.web import APP, each_server, page, told_until
 from support import has_address
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -136,20 +134,11 @@ program = "import asyncio; asyncio.run(asyncio.sleep(0)); print('RAN')"
 subprocess.run([sys.executable, "-c", program], check=True)
 """
 
-APP = """
-async def app(scope, receive, send):
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"served"})
-"""
-
 PROGRAMS = {
     "loops": (LOOPS, ["QUESTION", "QUESTION"]),
     "pool": (POOL, ["ANSWER", "ANSWER"]),
 }
 each_program = pytest.mark.parametrize("program, answer", list(PROGRAMS.values()), ids=list(PROGRAMS))
-SERVERS = {"one process": [], "workers": ["--workers", "2"], "reload": ["--reload"]}
-each_server = pytest.mark.parametrize("arguments", list(SERVERS.values()), ids=list(SERVERS))
 only_eager = pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
 
 
@@ -213,25 +202,8 @@ def test_uvicorn_on_windows_serves_a_page_with_the_emulation_replaced(serve, arg
     assert page(address, server) == b"served"
 
 
-def page(address, server):
-    """What is served there, as soon as the server answers."""
-    opener = build_opener(ProxyHandler({}))
-    deadline = default_timer() + 60
-    while True:
-        try:
-            return opener.open(address, timeout=5).read()
-        except OSError:
-            assert server.poll() is None, server.communicate()[0]
-            assert default_timer() < deadline
-            time.sleep(0.1)  # there is no event to await: the relay accepts in its place
-
-
 @only_eager
 @each_server
 def test_no_process_of_uvicorn_on_windows_starts_with_the_emulation(serve, arguments):
     server, _ = serve("-m", "uvicorn", *arguments)
-    told = ""
-    while FAILS not in told:  # its supervisor goes on
-        line = server.stdout.readline().decode()
-        assert line, told
-        told += line
+    assert told_until(FAILS, server)

@@ -104,9 +104,11 @@ def test_child_that_cannot_import_us_runs_all_the_same(write, run, tmpdir, way):
 
 @pytest.mark.skipif("forkserver" not in WAYS, reason="this Python has no fork server")
 def test_module_that_the_fork_server_imports_beforehand_has_the_fallback(write, run, tmpdir):
-    tmpdir.join("beforehand.py").write("import socket; print(socket.socketpair.__module__.split(), flush=True)")
+    code = "import socket, sys; print((socket.socketpair.__module__, sys.path), flush=True)"
+    tmpdir.join("beforehand.py").write(code)
     write("forkserver", "multiprocessing.set_forkserver_preload(['beforehand']); start(tell)")
-    assert [OURS] in run("-m", "backports_socketpair", "program.py")
+    (_, pythons_path), _ = run("program.py")
+    assert run("-m", "backports_socketpair", "program.py")[0] == (OURS, pythons_path)
 
 
 @each_way

@@ -89,6 +89,7 @@ def report():
     print(sys.last_type, sys.last_value, error is sys.last_value)
     print(traceback.format_tb(sys.last_traceback))
     print(traceback.format_tb(getattr(error, "__traceback__", None)))
+    print(sys.excepthook is sys.__excepthook__)
 
 atexit.register(report)
 """

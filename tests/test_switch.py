@@ -167,7 +167,7 @@ def test_one_file_of_ours_is_written_and_one_that_has_python_read_it(enabled):
 
 def test_twice_is_once(enabled):
     before = files(enabled)
-    switch(enabled, "--enable")
+    assert "Written: " not in switch(enabled, "--enable")
     assert files(enabled) == before
     assert whose(enabled) == OURS
 

@@ -55,7 +55,7 @@ class WhenImported(object):
         if name != self.name:
             return None
         # Not by importing it: other threads' imports have to wait meanwhile, and may hold what it needs.
-        for finder in sys.meta_path:
+        for finder in list(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
             spec = find_spec(name, path, target) if find_spec and finder is not self else None
             if spec is not None and spec.loader is not None:

@@ -85,7 +85,7 @@ def _run_text(text, name):
     if sys.version_info >= (3, 4):
         from importlib import machinery
 
-        loader = machinery.SourcelessFileLoader if is_compiled else machinery.SourceFileLoader
+        loader = getattr(machinery, "SourcelessFileLoader" if is_compiled else "SourceFileLoader")
         names["__loader__"] = loader("__main__", name)
     exec(_read_compiled(name) if is_compiled else compile(text, name, "exec", 0, True), names)
 

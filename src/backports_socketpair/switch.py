@@ -67,16 +67,23 @@ def try_to_enable(folder, contents):
         reason = None if is_read(folder) else "this Python does not read what is there when it starts"
     except EnvironmentError as error:
         reason = str(error)
-    if not reason:
+    if reason and not was_on:
+        take_back(folder, is_new)
+    elif not reason:
         print("Every program of this Python now has a socketpair that works.")
         print(*told, sep="\n")
         print("To take it back: python -m backports_socketpair --disable")
         print("To keep it from one program: %s=1 in its environment" % OFF)
-    elif not was_on:
+    return reason
+
+
+def take_back(folder, is_new):
+    try:
         remove(folder)
         if is_new and os.path.isdir(folder):
             os.removedirs(folder)  # as far as they are empty
-    return reason
+    except EnvironmentError:
+        pass  # a folder that cannot be written, and has nothing of ours
 
 
 def write(path, content):
@@ -90,9 +97,9 @@ def write(path, content):
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         os.chmod(temporary, 0o644)
-        if os.name == "nt" and str is bytes and os.path.exists(path):
-            os.remove(path)  # Python 2.7 has no way to replace it there
-        os.rename(temporary, path) if str is bytes else os.replace(temporary, path)
+        if os.name == "nt" and not hasattr(os, "replace") and os.path.exists(path):
+            os.remove(path)
+        getattr(os, "replace", os.rename)(temporary, path)
     except BaseException:
         os.remove(temporary)
         raise

@@ -143,7 +143,7 @@ def test_every_pair_is_closed_whether_it_works_or_not(monkeypatch, lines):
     class Garbling(StandIn):
         def recv(self, size):
             data = self.real.recv(size)
-            return b"?" if size == 1 else data  # but for a proof
+            return b"?" if size == 1 else data  # but for a nonce
 
     before = open_sockets()
     lines()
@@ -178,7 +178,7 @@ def test_pair_that_garbles_bytes_one_way_is_a_failure_that_tells_both(monkeypatc
 
         def recv(self, size):
             data = self.real.recv(size)
-            return b"?" if self.role == garbled and size == 1 else data  # but for a proof
+            return b"?" if self.role == garbled and size == 1 else data  # but for a nonce
 
     monkeypatch.setattr(socket, "socket", Garbling)
     byte = b"2" if garbled == "accepted" else b"1"
@@ -410,7 +410,7 @@ class Output(io.StringIO if str is not bytes else object):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp850", "cp1252", "utf-8", None, UNKNOWN])
-@pytest.mark.parametrize("text", [u"the system\u2019s words: \u0444", u"plain"])
+@pytest.mark.parametrize("text", [b"the system\xe2\x80\x99s words: \xd1\x84".decode("utf-8"), b"plain".decode("utf-8")])
 def test_report_is_printed_whatever_the_output_can_hold(monkeypatch, encoding, text):
     def failing(*args):
         raise socket.error(errno.EIO, text)

@@ -13,7 +13,7 @@ from timeit import default_timer
 
 from . import __version__, fallback_socketpair
 from .socketpair import _TIMEOUT as TIMEOUT
-from .socketpair import _system_has_own as system_makes_pairs
+from .socketpair import _system_makes_pairs as system_makes_pairs
 
 PAIRS = 10
 WAKE_UPS = 100
@@ -197,4 +197,3 @@ def carry(byte, source, target):
 
 def median(values):
     return sorted(values)[len(values) // 2]
-

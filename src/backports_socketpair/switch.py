@@ -70,7 +70,7 @@ def try_to_enable(folder, contents):
     if reason and not was_on:
         take_back(folder, is_new)
     elif not reason:
-        print("Every program of this Python now has a socketpair that works.")
+        print("From now on every program of this Python calls install() when it imports socket.")
         print(*told, sep="\n")
         print("To take it back: python -m backports_socketpair --disable")
         print("To keep it from one program: %s=1 in its environment" % OFF)

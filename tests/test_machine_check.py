@@ -1,8 +1,6 @@
-# -*- coding: utf-8 -*-
 """python -m backports_socketpair: the report that users paste."""
 
 import errno
-import io
 import platform
 import re
 import socket
@@ -11,8 +9,8 @@ import threading
 
 import pytest
 
-from backports_socketpair import __main__ as machine_check
-from backports_socketpair import __version__
+from backports_socketpair import __version__, machine_check
+from standins.refusal import needs_refusal, start_refused
 from standins.relay import Relay
 from standins.sockets import StandIn
 from support import (
@@ -30,12 +28,17 @@ from support import (
 
 WORKS = r"%-8s works: a pair made, bytes carried both ways; \d+ us for a pair, \d+ us for a wake-up"
 HAS_OWN = HAS_NATIVE or HAS_EMULATION
+ADVICE = [
+    "What helps: import backports_socketpair; backports_socketpair.install()",
+    "or, for a program as it is: python -m backports_socketpair -m MODULE",
+    "or, where programs start others, for all of this Python: python -m backports_socketpair --enable",
+]
 
 
 @pytest.fixture
 def lines(capsys):
     def check(status=0):
-        assert machine_check.main([]) == status
+        assert machine_check.check_machine("off") == status
         return capsys.readouterr().out.splitlines()
 
     return check
@@ -63,7 +66,7 @@ def test_first_line_is_on_the_interpreter_then_a_line_each_on_its_own_function_a
     lines = run_python("-m", "backports_socketpair").splitlines()
     assert len(lines) == (4 if HAS_OWN else 3)
     assert lines[0].startswith("%s %s on " % (platform.python_implementation(), platform.python_version()))
-    assert lines[0].endswith("; this is backports_socketpair %s" % __version__)
+    assert lines[0].endswith("; this is backports_socketpair %s; start-up switch: off" % __version__)
     whose = "the operating system's" if HAS_NATIVE else "an emulation of" if HAS_EMULATION else "missing"
     assert "socket.socketpair is %s" % whose in lines[0]
     if HAS_OWN:
@@ -138,7 +141,7 @@ def test_every_pair_is_closed_whether_it_works_or_not(monkeypatch, lines):
     class Garbling(StandIn):
         def recv(self, size):
             data = self.real.recv(size)
-            return b"?" if size == 1 else data  # but for a proof
+            return b"?" if size == 1 else data  # but for a nonce
 
     before = open_sockets()
     lines()
@@ -173,7 +176,7 @@ def test_pair_that_garbles_bytes_one_way_is_a_failure_that_tells_both(monkeypatc
 
         def recv(self, size):
             data = self.real.recv(size)
-            return b"?" if self.role == garbled and size == 1 else data  # but for a proof
+            return b"?" if self.role == garbled and size == 1 else data  # but for a nonce
 
     monkeypatch.setattr(socket, "socket", Garbling)
     byte = b"2" if garbled == "accepted" else b"1"
@@ -200,7 +203,7 @@ def test_interruption_comes_out(monkeypatch, place, name, interruption):
 
     monkeypatch.setattr(place, name, interrupted)
     with pytest.raises(interruption):
-        machine_check.main([])
+        machine_check.check_machine("off")
 
 
 ABSENT = [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH, 10049, 10047, 10051]
@@ -208,10 +211,13 @@ NO_ADDRESS = {
     "AF_INET": " This machine has no 127.0.0.1: its loopback interface is down.",
     "AF_INET6": " This machine has no ::1: IPv6 is switched off.",
 }
-KEPT_BACK = [errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EACCES, errno.EPERM, 10060, 10061, 10013]
+FORBIDDEN = [errno.EACCES, errno.EPERM]
+KEPT_BACK = [errno.ETIMEDOUT, errno.ECONNREFUSED, 10060, 10061, 10013]
+A_SANDBOX = " A sandbox, a firewall, an antivirus or a proxy that intercepts loopback is the usual cause."
 A_FIREWALL = " A firewall, an antivirus or a proxy that intercepts loopback is the usual cause."
 OTHERS = [errno.EMFILE, errno.ENETDOWN, 10106, 10050, 10055]
 CAUSES = [(name, code, NO_ADDRESS[name]) for name in sorted(HOSTS) for code in ABSENT]
+CAUSES += [("AF_INET", code, A_SANDBOX) for code in FORBIDDEN]
 CAUSES += [("AF_INET", code, A_FIREWALL) for code in KEPT_BACK]
 CAUSES += [("AF_INET", code, "") for code in OTHERS]
 
@@ -238,6 +244,14 @@ def test_socket_is_left_as_it_was_found(lines):
     assert dict(vars(socket)) == before
 
 
+def test_system_that_platform_cannot_tell_is_told_by_sys_platform(monkeypatch, lines):
+    def failing():
+        raise OSError("forbidden")
+
+    monkeypatch.setattr(platform, "platform", failing)
+    assert " on %s: " % sys.platform in lines()[0]
+
+
 # Python's own function
 
 
@@ -248,10 +262,7 @@ def test_own_function_that_fails_is_told_with_the_line_that_helps(monkeypatch, l
     set_own(monkeypatch, failing)
     report = lines()
     assert report[1] == "own      FAILED: %s: Unexpected peer connection." % socket.error.__name__
-    assert report[4:] == [
-        "What helps: import backports_socketpair; backports_socketpair.install()",
-        "or, for a program as it is: python -m backports_socketpair -m MODULE",
-    ]
+    assert report[4:] == ADVICE
 
 
 def test_own_function_that_fails_as_a_missing_address_does_is_told_without_a_guess(monkeypatch, lines):
@@ -336,59 +347,44 @@ def test_relayed_loopback_is_told_and_that_it_works_all_the_same(monkeypatch, li
         assert re.match(WORKS % name + "; loopback is relayed on this machine, and it works all the same$", line)
 
 
-# What the output can hold
+# Where the system refuses it
 
 
-UNKNOWN = "cp0"  # as Python 2 does not know Windows' cp65001
+def check_refused(*options):
+    status, out, _ = start_refused("-m", "backports_socketpair", options=options)()
+    return status, out.splitlines()
 
 
-class Output(io.StringIO if str is not bytes else object):
-    """A standard output of an encoding."""
-
-    def __init__(self, encoding):
-        self.as_named = encoding
-        self.holds = "ascii" if encoding in (None, UNKNOWN) else encoding
-        self.written = []
-
-    @property
-    def encoding(self):
-        return self.as_named
-
-    def write(self, text):
-        self.written.append(text if isinstance(text, bytes) else text.encode(self.holds))
-
-    def flush(self):
-        pass
+@needs_refusal
+def test_pair_that_the_system_refuses_is_told_with_its_cause_and_what_helps():
+    status, report = check_refused()
+    assert status == 0
+    assert re.match(
+        r"own      FAILED: \w+: \[Errno 13\] Permission denied."
+        " The system refuses socketpair: a container's or a sandbox's policy is the usual cause.$",
+        report[1],
+    )
+    assert re.match(WORKS % "AF_INET" + "$", report[2])
+    assert report[4:] == ADVICE
+    assert "firewall" not in "".join(report)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp850", "cp1252", "utf-8", None, UNKNOWN])
-@pytest.mark.parametrize("text", [u"the system\u2019s words: \u0444", u"plain"])
-def test_report_is_printed_whatever_the_output_can_hold(monkeypatch, encoding, text):
-    def failing(*args):
-        raise socket.error(errno.EIO, text)
-
-    monkeypatch.setattr(machine_check, "fallback_socketpair", failing)
-    output = Output(encoding)
-    monkeypatch.setattr(sys, "stdout", output)
-    machine_check.main([])
-    monkeypatch.undo()
-    written = b"".join(output.written)
-    assert b"AF_INET  FAILED: " in written and b"AF_INET6 FAILED: " in written
-    # Python 2 has no other words for such an error than its representation.
-    assert text.encode(output.holds if str is not bytes else "ascii", "backslashreplace") in written
+@needs_refusal
+def test_pair_that_fails_for_want_of_memory_is_told_without_a_guess_or_what_would_not_help():
+    status, report = check_refused("--with", "ENOMEM")
+    assert status == 0
+    assert re.match(r"own      FAILED: \w+: \[Errno 12\] Cannot allocate memory.$", report[1])
+    assert len(report) == 4
 
 
-def test_bytes_of_the_systems_in_any_encoding_are_printed(monkeypatch):
-    output = Output("cp850")
-    monkeypatch.setattr(sys, "stdout", output)
-    machine_check.say(b"the system\x92s words")
-    monkeypatch.undo()
-    assert b"".join(output.written).startswith(b"the system")
-
-
-def test_system_that_platform_cannot_tell_is_told_by_sys_platform(monkeypatch, lines):
-    def failing():
-        raise OSError("forbidden")
-
-    monkeypatch.setattr(platform, "platform", failing)
-    assert " on %s: " % sys.platform in lines()[0]
+@needs_refusal
+def test_pair_that_cannot_be_written_to_is_told_and_that_nothing_helps():
+    status, report = check_refused("--send")
+    assert status == 1
+    assert re.match(
+        r"own      FAILED: \w+: \[Errno 1\] Operation not permitted."
+        " A pair is made, but a sandbox forbids send: asyncio hangs here.$",
+        report[1],
+    )
+    assert report[2].startswith("AF_INET  FAILED: ") and report[2].endswith(A_SANDBOX)
+    assert report[4:] == ["Nothing in this package helps where a sandbox forbids send."]

@@ -13,8 +13,9 @@ import zipfile
 import pytest
 
 import backports_socketpair
+from standins.refusal import needs_refusal, run_refused
 from standins.sockets import StandIn
-from support import HAS_NATIVE, JYTHON, SOURCE, close, load_copy, module, open_sockets, run_python
+from support import HAS_NATIVE, JYTHON, SOURCE, close, is_closed, load_copy, module, open_sockets, run_python
 
 PACKAGE = os.path.dirname(os.path.dirname(SOURCE))
 
@@ -188,6 +189,113 @@ def test_the_systems_own_function_is_never_replaced():
 def test_where_the_system_has_none_the_fallback_is_in_place_after_one_line(tmpdir):
     code = "import socket, backports_socketpair as b; b.install(); "
     assert run(code + "print(socket.socketpair is b.fallback_socketpair)", tmpdir) == "True"
+
+
+# install, where the system refuses its own
+
+
+IS_REFUSED = """
+import errno, socket
+import backports_socketpair as ours
+try:
+    socket.socketpair()
+    raise AssertionError("it is not refused")
+except socket.error as error:
+    assert error.errno == errno.{0}, error
+"""
+
+
+def run_where_refused(code, error="EACCES"):
+    """What the code prints on a system that refuses socketpair with this error."""
+    return run_refused("-c", IS_REFUSED.format(error) + textwrap.dedent(code), options=["--with", error]).strip()
+
+
+@needs_refusal
+@pytest.mark.parametrize("error", ["EACCES", "EPERM", "ENOSYS"])
+def test_function_that_the_system_refuses_is_replaced(error):
+    code = """
+        ours.install()
+        ours.install()
+        assert ours.socketpair is socket.socketpair is ours.fallback_socketpair
+        first, second = socket.socketpair()
+        first.sendall(b"x")
+        print(second.recv(1) == b"x")
+    """
+    assert run_where_refused(code, error) == "True"
+
+
+@needs_refusal
+@pytest.mark.skipif(sys.version_info < (3, 4), reason="Python has no asyncio before 3.4")
+def test_event_loop_that_could_not_be_made_is_made():
+    code = """
+        import asyncio
+        try:
+            asyncio.new_event_loop()
+            raise AssertionError("it is made all the same")
+        except PermissionError:
+            pass
+        ours.install()
+        loop = asyncio.new_event_loop()
+        loop.call_soon_threadsafe(loop.stop)
+        loop.run_forever()
+        print(loop._ssock.family == socket.AF_INET)
+        loop.close()
+    """
+    # One that was not made complains of that when it is collected.
+    assert run_where_refused(code) == "True"
+
+
+@needs_refusal
+@pytest.mark.parametrize("error", ["ENFILE", "ENOBUFS", "ENOMEM"])
+def test_trial_that_fails_for_want_of_resources_changes_nothing(error):
+    code = """
+        before = dict(vars(socket))
+        ours.install()
+        print(dict(vars(socket)) == before and ours.socketpair is socket.socketpair)
+    """
+    assert run_where_refused(code, error) == "True"
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="this system has no socketpair of its own to try")
+def test_trial_that_fails_for_want_of_descriptors_changes_nothing(tmpdir):
+    code = """
+        import errno, os, resource, socket
+        import backports_socketpair as ours
+        resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+        held = []
+        try:
+            while True:
+                held.append(os.dup(0))
+        except OSError as error:
+            assert error.errno == errno.EMFILE
+        before = dict(vars(socket))
+        ours.install()
+        unchanged = dict(vars(socket)) == before and ours.socketpair is socket.socketpair
+        for descriptor in held:
+            os.close(descriptor)
+        print(unchanged)
+    """
+    assert run(textwrap.dedent(code), tmpdir) == "True"
+
+
+@pytest.mark.skipif(not HAS_NATIVE, reason="this system has no socketpair of its own to try")
+def test_trial_makes_one_pair_and_leaves_nothing_open(monkeypatch):
+    made = []
+    native = module._socket.socketpair
+
+    def recorded(*args):
+        made.append(native(*args))
+        return made[-1]
+
+    monkeypatch.setattr(module._socket, "socketpair", recorded)
+    module.install()
+    ((first, second),) = made
+    assert is_closed(first) and is_closed(second)
+
+
+@needs_refusal
+def test_importing_alone_replaces_nothing_where_the_system_refuses_it():
+    assert run_where_refused("print(ours.socketpair is socket.socketpair is not ours.fallback_socketpair)") == "True"
 
 
 # Everywhere

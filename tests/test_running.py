@@ -1,6 +1,7 @@
 """python -m backports_socketpair PROGRAM: as Python would run it, with the emulation replaced."""
 
 import os
+import py_compile
 import re
 import sys
 import textwrap
@@ -18,7 +19,19 @@ print(os.path.basename(sys.argv[0]))
 print(sys.path)
 print(sys.modules["__main__"].__dict__ is globals())
 print(os.path.basename(__file__))
-print("main" in globals() or "fallback_socketpair" in globals())
+print(sorted(globals()))
+loader = globals().get("__loader__")
+print(type(loader).__name__, getattr(loader, "name", None), os.path.abspath(getattr(loader, "path", "")))
+spec = globals().get("__spec__")
+print(spec and (spec.name, spec.origin, spec.cached, type(spec.loader).__name__))
+print(globals().get("__cached__"), globals().get("__annotations__"), __doc__, __package__, type(__builtins__))
+"""
+
+RAISES = """
+def fail():
+    raise ValueError("the program's own")
+
+fail()
 """
 
 
@@ -33,6 +46,8 @@ def start(tmpdir):
     tmpdir.mkdir("folder").join("__main__.py").write(TELLS)
     with zipfile.ZipFile(str(tmpdir.join("archive.zip")), "w") as archive:
         archive.writestr("__main__.py", TELLS)
+    if not JYTHON:
+        py_compile.compile(str(tmpdir.join("program.py")), cfile=str(tmpdir.join("compiled.pyc")), doraise=True)
 
     def start(*args):
         outcome = start_python(*args, cwd=str(tmpdir))
@@ -56,7 +71,7 @@ def write(tmpdir, code):
 
 
 AS_MODULES = [["-m", "package"], ["-m", "package.module"], ["-m", "program"]]
-AS_FILES = [["program.py"], ["folder"], ["archive.zip"], [os.path.join("package", "module.py")]]
+AS_FILES = [["program.py"], ["folder"], ["archive.zip"], [os.path.join("package", "module.py")], ["compiled.pyc"]]
 EXITS = [
     ("1 / 0", 1),
     ("import sys; sys.exit(3)", 3),
@@ -66,8 +81,39 @@ EXITS = [
     ("import os; os._exit(7)", 7),
     ("print 'a statement'", 0 if str is bytes else 1),
 ]
+REPORTS_LATER = """
+import atexit, sys, traceback
+
+def report():
+    error = getattr(sys, "last_exc", sys.last_value)
+    print(sys.last_type, sys.last_value, error is sys.last_value)
+    print(traceback.format_tb(sys.last_traceback))
+    print(traceback.format_tb(getattr(error, "__traceback__", None)))
+    print(sys.excepthook is sys.__excepthook__)
+
+atexit.register(report)
+"""
+REPORTS_ITSELF = """
+import sys, traceback
+
+def report(kind, error, trace):
+    sys.stderr.write("%s %s %s" % (kind, error, traceback.format_tb(trace)))
+
+sys.excepthook = report
+"""
+INTERRUPTED = [
+    "raise KeyboardInterrupt",
+    """
+    import os, signal, threading
+    threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
+    threading.Event().wait(30)
+    """,
+]
+if os.name == "nt":  # where SIGINT is no signal that a process sends
+    del INTERRUPTED[1:]
 CANNOT_BE_RUN = [
     (["--no-such-option"], "unknown option --no-such-option"),
+    (["--enable", "now"], "--enable stands alone"),
     (["-m", "no_such_module"], ".*no_such_module.*"),
     (["no_such_file.py"], "cannot open no_such_file.py: .+"),
     (["-m"], "-m needs a module"),
@@ -151,13 +197,74 @@ def test_exit_status_and_what_is_told_of_an_error_are_the_programs(start, tmpdir
 
 
 @pytest.mark.parametrize("code", MODULE_EXITS)
-def test_exit_status_and_last_line_of_an_error_are_those_of_a_module(start, tmpdir, code):
+def test_exit_status_and_what_is_told_of_an_error_are_those_of_a_module(start, tmpdir, code):
     write(tmpdir, code)
     ours, pythons = start("-m", "backports_socketpair", "-m", "written"), start("-m", "written")
+    assert ours() == pythons()
+
+
+@pytest.mark.parametrize("code", INTERRUPTED)
+def test_interruption_ends_the_program_as_python_would_have_it(start, tmpdir, code):
+    program = write(tmpdir, code)
+    ours, pythons = start("-m", "backports_socketpair", program), start(program)
     status, out, err = ours()
-    expected = pythons()
-    assert (status, out, err.splitlines()[-1:]) == (expected[0], expected[1], expected[2].splitlines()[-1:])
-    assert os.path.join("backports_socketpair", "__main__.py") not in err
+    assert (status, out, err) == pythons()
+    assert status != 0
+    assert "KeyboardInterrupt" in err
+
+
+@pytest.mark.parametrize("code", [REPORTS_LATER, REPORTS_ITSELF])
+@pytest.mark.parametrize("program", [["written.py"], ["-m", "written"]], ids=" ".join)
+def test_error_that_the_program_itself_reports_has_no_frame_of_ours(start, tmpdir, program, code):
+    write(tmpdir, code + RAISES)
+    ours, pythons = start("-m", "backports_socketpair", *program), start(*program)
+    status, out, err = ours()
+    assert (status, out, err) == pythons()
+    assert status == 1
+    assert "the program's own" in out + err
+
+
+@pytest.mark.skipif(JYTHON, reason="Jython runs no compiled file by its name")
+def test_compiled_file_of_another_python_is_told_as_python_tells_it(start, tmpdir):
+    tmpdir.join("written.pyc").write("of another Python")
+    ours, pythons = start("-m", "backports_socketpair", "written.pyc"), start("written.pyc")
+    outcome = ours()
+    assert outcome == pythons()
+    assert outcome[0] == 1
+
+
+SHADOWS = ["multiprocessing", "platform", "subprocess", "tempfile"]
+
+
+def test_programs_own_module_comes_before_one_of_the_standard_library(run, tmpdir):
+    for name in SHADOWS:
+        tmpdir.join(name + ".py").write("")
+    program = write(
+        tmpdir,
+        """
+        import os
+        print([os.path.dirname(os.path.abspath(__import__(name).__file__)) for name in %r] == 4 * [os.getcwd()])
+        """
+        % SHADOWS,
+    )
+    assert run("-m", "backports_socketpair", program) == (0, "True\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["written.py"], ["-m", "written"]], ids=" ".join)
+def test_standard_library_comes_before_what_is_in_the_current_folder_for_us(run, tmpdir, arguments):
+    """But for what "python -m" itself needs to find us, or socket, which a program that uses sockets needs too."""
+    write(tmpdir, "")
+    for name in SHADOWS + ["sysconfig", "timeit"]:
+        tmpdir.join(name + ".py").write("raise ImportError('the wrong %s')" % name)
+    status, _, err = run("-m", "backports_socketpair", *arguments)
+    assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("name", SHADOWS + ["enum", "selectors", "types", "zipimport"])
+def test_standard_library_comes_before_what_is_in_the_programs_folder_for_us(run, tmpdir, name):
+    tmpdir.join("folder", name + ".py").write("raise ImportError('the wrong %s')" % name)
+    tmpdir.join("folder", "program.py").write("print('ran')")
+    assert run("-m", "backports_socketpair", os.path.join("folder", "program.py")) == (0, "ran\n", "")
 
 
 def test_import_that_fails_in_the_modules_own_package_is_told_as_such(run, tmpdir):
@@ -198,5 +305,11 @@ def test_what_cannot_be_run_is_a_clear_error_with_exit_status_2(run, arguments, 
 def test_help_says_how_it_is_called(run, option):
     status, out, err = run("-m", "backports_socketpair", option)
     assert (status, err) == (0, "")
-    for call in ("-m backports_socketpair\n", "-m MODULE [ARG...]", "FILE [ARG...]"):
+    for call in ("-m backports_socketpair\n", "-m MODULE [ARG...]", "FILE [ARG...]", "--enable", "--disable"):
         assert call in out
+
+
+def test_help_is_there_where_python_drops_docstrings(run):
+    status, out, err = run("-OO", "-m", "backports_socketpair", "--help")
+    assert (status, err) == (0, "")
+    assert "-m MODULE [ARG...]" in out

@@ -22,6 +22,7 @@ def version() -> str:
     return backports_socketpair.__version__
 
 
+fallback_socketpair(None)
 socket.socketpair = fallback_socketpair
 fallback_socketpair(family=b"no family")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 socketpair(family=b"no family")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,20 +1,22 @@
 """On a machine that really relays its loopback: run through tests/pythons/relayed.sh, which says how in $RELAYED."""
 
+import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
-import time
-from timeit import default_timer
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from standins.environment import Environment
+from standins.web import APP, each_server, page, told_until
 from support import has_address
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHONS = os.path.join(TESTS, "pythons", "run.sh")
 HOW = os.environ["RELAYED"]
+PORTS = itertools.count()
 WINDOWS_313 = [PYTHONS, "win313"]
 INTERPRETERS = {
     "CPython 3.13": [sys.executable],
@@ -79,7 +81,7 @@ print(sorted(timed() for _ in range(11))[5])
     assert float(run(python, "-c", program).stdout.split()[-1]) < 0.1
 
 
-# asyncio and a server on Windows, whose own socketpair is an emulation
+# asyncio and servers on Windows, whose own socketpair is an emulation
 
 LOOPS = """
 import asyncio
@@ -107,69 +109,101 @@ for factory in (asyncio.SelectorEventLoop, asyncio.ProactorEventLoop):
     loop.close()
 """
 
-APP = """
-async def app(scope, receive, send):
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"served"})
+# The program itself makes no loop, and each process does so as it imports the program, and in its job.
+POOL = """
+import asyncio, concurrent.futures
+
+async def answer():
+    return "ANSWER"
+
+def job(question):
+    return asyncio.run(answer())
+
+if __name__ == "__main__":
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        print(*pool.map(job, range(2)))
+else:
+    assert asyncio.run(answer()) == "ANSWER"
 """
 
+# As Jupyter starts its kernels.
+STARTS_PYTHON = """
+import subprocess, sys
 
-def test_both_event_loops_of_windows_start_and_exchange_with_the_emulation_replaced(tmp_path):
-    program = tmp_path / "loops.py"
-    program.write_text(LOOPS)
-    replaced = run(WINDOWS_313, "-m", "backports_socketpair", str(program))
-    assert (replaced.returncode, replaced.stdout.split()) == (0, ["QUESTION", "QUESTION"])
+program = "import asyncio; asyncio.run(asyncio.sleep(0)); print('RAN')"
+subprocess.run([sys.executable, "-c", program], check=True)
+"""
+
+PROGRAMS = {
+    "loops": (LOOPS, ["QUESTION", "QUESTION"]),
+    "pool": (POOL, ["ANSWER", "ANSWER"]),
+}
+each_program = pytest.mark.parametrize("program, answer", list(PROGRAMS.values()), ids=list(PROGRAMS))
+only_eager = pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
 
 
-@pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
-def test_no_event_loop_of_windows_starts_with_the_emulation(tmp_path):
-    program = tmp_path / "loops.py"
-    program.write_text(LOOPS)
-    own = run(WINDOWS_313, str(program))
+@each_program
+def test_program_runs_on_windows_with_the_emulation_replaced(tmp_path, program, answer):
+    (tmp_path / "program.py").write_text(program)
+    replaced = run(WINDOWS_313, "-m", "backports_socketpair", "program.py", cwd=tmp_path)
+    assert (replaced.returncode, replaced.stdout.split()) == (0, answer), replaced.stdout
+
+
+@only_eager
+@each_program
+def test_program_does_not_run_on_windows_with_the_emulation(tmp_path, program, answer):
+    (tmp_path / "program.py").write_text(program)
+    own = run(WINDOWS_313, "program.py", cwd=tmp_path)
     assert own.returncode == 1
     assert FAILS in own.stdout
 
 
+def test_python_that_a_program_starts_runs_on_windows_with_the_emulation_replaced_for_all(tmpdir):
+    environment = dict(os.environ, MORE_PATH=str(Environment(tmpdir).starts))
+    tmpdir.join("program.py").write(STARTS_PYTHON)
+    run(WINDOWS_313, "-m", "backports_socketpair", "--enable", env=environment)
+    started = run(WINDOWS_313, "program.py", cwd=tmpdir, env=environment)
+    assert (started.returncode, started.stdout.split()) == (0, ["RAN"]), started.stdout
+
+
+@only_eager
+@pytest.mark.parametrize("healed", [[], ["-m", "backports_socketpair"]], ids=["without us", "with -m"])
+def test_python_that_a_program_starts_does_not_run_on_windows_with_the_emulation(tmp_path, healed):
+    (tmp_path / "program.py").write_text(STARTS_PYTHON)
+    started = run(WINDOWS_313, *healed + ["program.py"], cwd=tmp_path)
+    assert started.returncode == 1
+    assert FAILS in started.stdout
+
+
 @pytest.fixture
-def start(tmp_path):
-    """Starts Windows' Python in a folder that has an app."""
+def serve(tmp_path):
+    """Starts a server on Windows in a folder that has an app, and returns it and its address."""
     (tmp_path / "app.py").write_text(APP)
     started = []
 
-    def start(*args):
+    def serve(*arguments):
+        command = WINDOWS_313 + list(arguments) + ["app:app", "--port", str(8765 + next(PORTS))]
         started.append(
-            subprocess.Popen(WINDOWS_313 + list(args), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            subprocess.Popen(
+                command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            )
         )
-        return started[-1]
+        return started[-1], "http://127.0.0.1:%s/" % command[-1]
 
-    yield start
+    yield serve
     for process in started:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
-def test_uvicorn_on_windows_serves_a_page_with_the_emulation_replaced(start):
-    server = start("-m", "backports_socketpair", "-m", "uvicorn", "app:app", "--port", "8765")
-    assert page("http://127.0.0.1:8765/", server) == b"served"
+@each_server
+def test_uvicorn_on_windows_serves_a_page_with_the_emulation_replaced(serve, arguments):
+    server, address = serve("-m", "backports_socketpair", "-m", "uvicorn", *arguments)
+    assert page(address, server) == b"served"
 
 
-def page(address, server):
-    """What is served there, as soon as the server answers."""
-    opener = build_opener(ProxyHandler({}))
-    deadline = default_timer() + 60
-    while True:
-        try:
-            return opener.open(address, timeout=5).read()
-        except OSError:
-            assert server.poll() is None, server.communicate()[0]
-            assert default_timer() < deadline
-            time.sleep(0.1)  # there is no event to await: the relay accepts in its place
-
-
-@pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
-def test_uvicorn_on_windows_does_not_start_with_the_emulation(start):
-    server = start("-m", "uvicorn", "app:app", "--port", "8766")
-    out, _ = server.communicate(timeout=60)
-    assert server.returncode != 0
-    assert FAILS in out.decode()
+@only_eager
+@each_server
+def test_no_process_of_uvicorn_on_windows_starts_with_the_emulation(serve, arguments):
+    server, _ = serve("-m", "uvicorn", *arguments)
+    assert told_until(FAILS, server)

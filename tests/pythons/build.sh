@@ -138,8 +138,8 @@ windows_34() {
 modules() { # version, such as 3.8, folder, requirements...
     local version=$1 folder=$2 wheel
     shift 2
-    # pip heeds what a requirement says of older Pythons by its own Python: those are named one by one. With "install" it
-    # would by its own heed, too, which Pythons a release is for.
+    # What a requirement asks for on older Pythons alone pip decides by its own Python: that is named one by one. With
+    # "install" it would decide so, too, which releases are for that version.
     python3 -m pip download -q --disable-pip-version-check -d "$folder-wheels" \
         --only-binary=:all: --platform win_amd64 --python-version "$version" "$@"
     for wheel in "$folder-wheels"/*.whl; do unzip -qo "$wheel" -d "$folder"; done
@@ -177,6 +177,7 @@ wasi() {
     modules 3.14 wasi/site-packages pytest
     printf 'package python:wasi;\nworld python { export run: func(arguments: list<string>) -> s32; }\n' >wasi/python.wit
     cp "$here/wasi_guest.py" wasi/guest.py
-    PYTHONPATH=$PWD/wasi wasi/bin/componentize-py -q -d wasi/python.wit -w python componentize -p wasi -o wasi/python.wasm guest
-    PYTHONPATH=$PWD/wasi python3 "$here/wasi_host.py" "$PWD/wasi" --compile
+    PYTHONPATH=$PWD/wasi wasi/bin/componentize-py -q -d wasi/python.wit -w python \
+        componentize -p wasi -o wasi/python.wasm guest
+    python3 "$here/wasi_host.py" "$PWD/wasi" --compile
 }

@@ -9,9 +9,9 @@
 #     tests/pythons/run.sh unstable COMMAND...   any command in the root directory where the last three, and Wine, are
 #
 # What it takes is built at the first call, by build.sh, under ~/.cache/backports_socketpair (or $PYTHONS). The root
-# directory shows this machine's folders under their own paths. For the Windows ones, Jython and WASI this checkout's src
-# is on the path, and so are the folders in $MORE_PATH (separated by ":"); they have a pytest, and the Windows ones from
-# 3.8 on uvicorn.
+# directory shows this machine's folders under their own paths. For the Windows ones, Jython and WASI this checkout's
+# src is on the path, and so are the folders in $MORE_PATH (separated by ":"). They have a pytest, which is told by
+# $PYTEST_ADDOPTS what they cannot do; the Windows ones from 3.8 on have uvicorn, too.
 set -euo pipefail
 
 PYTHONS=${PYTHONS:-$HOME/.cache/backports_socketpair}
@@ -55,6 +55,8 @@ mkdir -p "$PYTHONS"
 path=$(cd "$here/../../src" && pwd)${MORE_PATH:+:$MORE_PATH}
 # A .pyc that python2.7 left in the checkout has its name by Linux's path, at which pytest would stop.
 export PYTHONDONTWRITEBYTECODE=1 PY_IGNORE_IMPORTMISMATCH=1
+# Wine's descriptors cannot be duplicated as pytest would.
+export PYTEST_ADDOPTS="-p no:cacheprovider --capture=sys ${PYTEST_ADDOPTS:-}"
 case $name in
 win27 | win34 | win36 | win38 | win39 | win31[0-3])
     # Wine has the root directory as drive Z.
@@ -66,6 +68,8 @@ jython27)
     JYTHONPATH=$PYTHONS/site27:$path exec jython "$@"
     ;;
 wasi)
+    # It would duplicate one, too.
+    PYTEST_ADDOPTS+=" -p no:faulthandler"
     exec python3 "$here/wasi_host.py" "$PYTHONS/wasi" "$path" "$@"
     ;;
 py314 | py315)

@@ -16,11 +16,7 @@ try:
 except ImportError:
     windows_utils = None
 
-LOOPS = [
-    getattr(asyncio, name)
-    for name in ("SelectorEventLoop", "ProactorEventLoop")
-    if hasattr(asyncio, name)
-]
+LOOPS = [getattr(asyncio, name) for name in ("SelectorEventLoop", "ProactorEventLoop") if hasattr(asyncio, name)]
 
 
 @pytest.fixture(params=LOOPS)

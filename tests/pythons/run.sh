@@ -22,10 +22,11 @@ export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= WINEPREFIX=${WINEPREFIX:-
 in_unstable() { # command... in place of this shell
     exec unshare --mount bash -c '
         root=$1
-        shift
-        for folder in /* /etc/ssl /etc/resolv.conf; do
+        checkout=$2
+        shift 2
+        for folder in /* /etc/ssl /etc/resolv.conf "$checkout" "$PWD"; do
             case $folder in
-            /bin | /boot | /etc | /lib* | /media | /mnt | /run | /sbin | /srv | /sys | /usr | /var) continue ;;
+            / | /bin | /boot | /etc | /lib* | /media | /mnt | /run | /sbin | /srv | /sys | /usr | /var) continue ;;
             esac
             if [ -d "$folder" ]; then mkdir -p "$root$folder"
             elif [ -e "$folder" ]; then touch "$root$folder"
@@ -33,12 +34,13 @@ in_unstable() { # command... in place of this shell
             fi
             mount --rbind "$folder" "$root$folder"
         done
-        exec chroot "$root" env -C "$PWD" LANG=C.UTF-8 "$@"' in_unstable "$ROOT" "$@"
+        exec chroot "$root" env -C "$PWD" LANG=C.UTF-8 "$@"' in_unstable "$ROOT" "$checkout" "$@"
 }
 
 name=${1:?name an interpreter, such as win27, jython27, wasi or py314}
 shift
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+checkout=${here%/*/*}
 mkdir -p "$PYTHONS"
 (
     flock 9
@@ -52,7 +54,7 @@ mkdir -p "$PYTHONS"
     fi
 ) 9>"$PYTHONS/lock"
 
-path=$(cd "$here/../../src" && pwd)${MORE_PATH:+:$MORE_PATH}
+path=$checkout/src${MORE_PATH:+:$MORE_PATH}
 # A .pyc that python2.7 left in the checkout has its name by Linux's path, at which pytest would stop.
 export PYTHONDONTWRITEBYTECODE=1 PY_IGNORE_IMPORTMISMATCH=1
 # Wine's descriptors cannot be duplicated as pytest would.

@@ -7,7 +7,7 @@ from timeit import default_timer
 
 import pytest
 
-from support import JYTHON, assert_is_a_pair, default_timeout, exchange, in_thread, receive, write_write_read
+from support import JYTHON, WASI, assert_is_a_pair, default_timeout, exchange, in_thread, receive, write_write_read
 
 WOULD_BLOCK = (errno.EWOULDBLOCK, errno.EAGAIN, 10035)
 
@@ -84,6 +84,7 @@ def test_blocking_end_waits_for_bytes(make_any_pair, reading):
     assert received == [b"x"]
 
 
+@pytest.mark.skipif(WASI, reason="WASI's select() tells of bytes that were received, until a recv() finds none")
 @pytest.mark.parametrize("reading", [0, 1])
 def test_select_tells_when_there_are_bytes(pair, reading):
     assert select.select([pair[reading]], [], [], 0) == ([], [], [])
@@ -122,6 +123,7 @@ def test_default_timeout_is_what_both_ends_keep_to(make_any_pair, default):
         assert pair[reading].recv(1) == b"x"
 
 
+@pytest.mark.skipif(WASI, reason="on WASI TCP_NODELAY is without effect")
 @pytest.mark.parametrize("writing", [0, 1])
 def test_second_of_two_small_writes_is_not_held_back(pair, writing):
     ends = pair[writing], pair[1 - writing]

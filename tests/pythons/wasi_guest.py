@@ -1,0 +1,57 @@
+"""CPython on WASI as a component that runs programs as "python" does: build.sh makes it, and wasi_host.py runs it.
+
+The standard library is there while it is made, and not when it runs: what can be imported is imported at once.
+"""
+
+import importlib
+import os
+import pkgutil
+import runpy
+import sys
+import traceback
+
+import wit_world
+
+# They print, or are tests.
+LEFT_OUT = {"antigravity", "test", "this", "idlelib", "turtledemo"}
+
+
+def import_standard_library():
+    for name in sorted(sys.stdlib_module_names - LEFT_OUT):
+        module = import_if_there(name)
+        for found in pkgutil.walk_packages(getattr(module, "__path__", []), name + "."):
+            if not found.name.endswith(".__main__"):
+                import_if_there(found.name)
+
+
+def import_if_there(name):
+    try:
+        return importlib.import_module(name)
+    except (AttributeError, ImportError, OSError):  # it is another system's
+        return None
+
+
+class WitWorld(wit_world.WitWorld):
+    def run(self, arguments):
+        folder, path, first, *sys.argv[:] = arguments
+        os.chdir(folder)
+        sys.path[:] = path.split(":")
+        status = 0
+        try:
+            if first == "-m":
+                runpy._run_module_as_main(sys.argv[0])
+            elif first == "-c":
+                exec(sys.argv[0], {"__name__": "__main__"})
+            else:
+                sys.argv.insert(0, first)
+                runpy.run_path(first, run_name="__main__")
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else bool(end.code)
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        sys.stdout.flush()
+        return status
+
+
+import_standard_library()

@@ -1,14 +1,34 @@
-"""The model with every set of up to two strangers of each kind at each moment: the tests take the most telling ones."""
+"""The model with each set of up to two strangers of each kind at each moment: the tests take the most telling ones."""
 
 import itertools
 
-from standins.model import MOMENTS, STRANGERS
-from test_every_order import check_on_each_system, each_fate
+import pytest
 
-EACH = list(itertools.product(STRANGERS, MOMENTS))
-SETS = [()] + [(each,) for each in EACH] + list(itertools.combinations_with_replacement(EACH, 2))
+from standins.model.fates import DIVERTED, FATES, HAD_OUR_PORT, MOMENTS, ON_OUR_PORT, STRANGERS
+from test_every_order import check_on_each_system, each_fate, each_sequence, is_quick, named
+
+EACH = list(itertools.product(STRANGERS, MOMENTS)) + [HAD_OUR_PORT]
+ONE = [(each,) for each in EACH]
+TWO = list(itertools.combinations_with_replacement(EACH, 2))
+BEFORE_THE_CLIENT = [(each,) for each in EACH if each[1] == MOMENTS[0]]
 
 
 @each_fate
-def test_own_pair_or_the_right_error_in_time_whichever_two_strangers_come_and_when(fate):
-    check_on_each_system(fate, SETS)
+def test_own_pair_or_the_right_error_in_time_whichever_two_strangers_come_and_when(fates):
+    check_on_each_system(fates, [()] + (ONE + TWO if is_quick(fates[0]) else BEFORE_THE_CLIENT))
+
+
+@each_sequence
+def test_own_pair_or_the_right_error_in_time_whatever_becomes_of_each_try_and_whoever_comes(fates):
+    check_on_each_system(fates, [()] + BEFORE_THE_CLIENT)
+
+
+@pytest.mark.parametrize("fates", [[fate] for fate in DIVERTED], ids=named)
+def test_own_pair_through_a_relay_of_a_library_with_strangers_on_our_port_and_others(fates):
+    on_our_port = list(itertools.product(ON_OUR_PORT, MOMENTS))
+    check_on_each_system(fates, [(each,) for each in on_our_port] + list(itertools.product(on_our_port, EACH)))
+
+
+@pytest.mark.parametrize("fates", [[fate] for fate in FATES if is_quick(fate)], ids=named)
+def test_own_pair_or_the_right_error_in_time_amid_a_crowd_whichever_stranger_had_our_port(fates):
+    check_on_each_system(fates, [(), (HAD_OUR_PORT,)], crowd=300)

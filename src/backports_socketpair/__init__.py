@@ -7,4 +7,4 @@ Importing this is enough where it is missing; where Python's own fails, call ins
 from .socketpair import fallback_socketpair, install, socketpair
 
 __all__ = ["fallback_socketpair", "install", "socketpair"]
-__version__ = "4.1.0"
+__version__ = "5.0.0"

@@ -144,7 +144,8 @@ class Socket(object):
             assert self.host == self.attempt.usual and (world.family == AF_INET or not seen)
         else:
             assert re.match(r"127(\.(?!0\b|255\b)\d{1,3}){3}$", self.host), self.host
-            assert [host for _, host in world.hosts].count(self.host) == 1
+            # Three alike are no accident, while two may be, once in some thousand runs of every order.
+            assert [host for _, host in world.hosts].count(self.host) < 3, "an address that is known by now"
         if self.host != self.attempt.usual and not self.system.has_127:
             raise socket.error(self.system.ports_refused[1], "no such address")
         self.refuse("bind")

@@ -26,7 +26,7 @@ from standins.model.fates import (
     TRICKLED,
     TRIES,
 )
-from standins.model.sockets import NONCE, Sockets
+from standins.model.sockets import NONCE, Select, Sockets
 from standins.model.systems import SYSTEMS
 from standins.model.world import AF_INET, AF_INET6, World
 from support import JYTHON, load_copy
@@ -69,7 +69,7 @@ def call(world):
     """Make a pair in world, and return it, or the socket.error."""
     copy = COPIES[world.system.name]
     copy.socket = Sockets(world)
-    copy._now = world.now
+    copy.select, copy._now = Select, world.now
     try:
         return copy.fallback_socketpair(world.family)
     except socket.error as error:
@@ -118,6 +118,8 @@ def soonest(fate):
 def is_ordinary(world):
     """Whether the first connection to come is our client's, which is connected only then, or a moment before."""
     system, fate = world.system, world.current.fate
+    if system.must_ask:  # its first connection may be dead, and tells its peer all the same
+        return False
     alone = not (world.strangers or world.crowd or world.crowd_later or world.flood or fate.relay or world.late)
     tells = system.local != "any" and (fate.connected == 0 or not system.must_poll)
     return alone and tells and fate.arrives - A_WAIT < fate.connected <= fate.arrives

@@ -40,6 +40,7 @@ from __future__ import absolute_import  # a vendor folder may hold a module name
 import _socket
 import errno
 import os
+import select
 import socket
 import sys
 import time
@@ -82,7 +83,7 @@ _NOBODY_CAME = (
     _WOULD_BLOCK
     | _numbers("ECONNABORTED", "ECONNRESET", "ENOTCONN", "EPROTO", "EPERM", "ENOPROTOOPT", "EOPNOTSUPP")
     | _numbers("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ENONET")
-    | {10053, 10054}
+    | {10053, 10054, 10057}
 )
 # A port that is refused: another loopback address has all its ports. Windows says WSAEACCES (10013) of one that
 # something else reserved, and WSAENOBUFS (10055) when all are in TIME_WAIT.
@@ -257,14 +258,11 @@ class _Candidate(object):
 
 def _is_direct(client, server, address):
     """Whether the two ends name each other. No two other living connections do, and a dead one has no peer."""
+    # The system's own socket, where it is wrapped: PySocks has getpeername() tell the address beyond its proxy.
+    client = getattr(client, "_sock", client)
     try:
         # In this order, since on WASI getsockname() of a client that is connecting ends the process.
-        return (
-            # Jython's client has a peer before it can send.
-            (not _JYTHON or _ask_connect(client, address))
-            and client.getpeername()[:2] == address
-            and client.getsockname()[:2] == server.getpeername()[:2]
-        )
+        return client.getpeername()[:2] == address and client.getsockname()[:2] == server.getpeername()[:2]
     except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
         return False
 
@@ -289,7 +287,8 @@ class _Authentication(object):
         while True:
             newcomer = self.accept()
             nothing_sent = self.unsent == self.nonce  # else it has to be read off again
-            if newcomer and nothing_sent and _is_direct(self.client, newcomer, self.address):
+            # On Jython a dead connection still has a peer, and the client one before it can send.
+            if newcomer and nothing_sent and not _JYTHON and _is_direct(self.client, newcomer, self.address):
                 self.reject_others(newcomer)
                 return newcomer, True
             self.send_nonce()
@@ -326,12 +325,9 @@ class _Authentication(object):
         if not self.unsent or _JYTHON and not _ask_connect(self.client, self.address):
             return
         try:
-            # On WASI only a poll for writing finishes a connect, as a send that waits has one. Not when somebody has
-            # just come, since a crowd would hold us up.
-            self.client.settimeout(_FIRST_WAIT if _WASI and self.wait > _FIRST_WAIT else 0)
+            if _WASI:
+                select.select([], [self.client], [], 0)  # there, only a poll for writing finishes a connect
             self.unsent = self.unsent[self.client.send(self.unsent) :]
-        except socket.timeout:
-            pass
         except socket.error as error:
             if _number(error) not in _TOO_SOON:
                 raise
@@ -340,8 +336,8 @@ class _Authentication(object):
         """Return the connection that has received the nonce, and nothing else before it, or None."""
         if newcomer:
             self.candidates.append(_Candidate(newcomer))
-        # Who comes alone is given a moment. Amid others nobody is, since a crowd would hold us up.
-        seconds = _FIRST_WAIT if newcomer and len(self.candidates) == 1 else 0
+        # The first to come is given a moment. After it nobody is, since a crowd would hold us up.
+        seconds = _FIRST_WAIT if newcomer and self.came == 1 else 0
         heard = self.candidates[-1:] if newcomer else self.candidates[:]
         too_many = self.candidates[:-_MOST_CANDIDATES]
         for candidate in heard + too_many:

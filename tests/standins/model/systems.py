@@ -25,7 +25,7 @@ Ways = namedtuple(
     " pending"  # what accept says of a stranger on whose socket an error was pending
     " gone"  # what every call on an accepted socket says whose stranger has gone; None: as the others
     " close"  # what close says then
-    " dead_peer"  # what getpeername says then: a number, or None, which it returns
+    " dead_peer"  # what getpeername says then: a number, or None, which it returns, or "stays", as if it lived
     " reads_after_reset"  # whether what had come before the reset is still received
     # addresses
     " no_peer"  # what getpeername of a client says that has no peer
@@ -127,7 +127,8 @@ SYSTEMS = [
         dead_peer=None,
     ),
     # Jython 2.7.3's _socket.py, and seen: a peer from the first connect_ex on, a local address that stays what it was
-    # when it was first asked for, sends of no byte on what has gone, EBADF of an accepted socket that has.
+    # when it was first asked for, sends of no byte on what has gone, EBADF of an accepted socket that has, whose peer
+    # is told all the same.
     UNIX._replace(
         name="Jython",
         refused=errno.ENOTCONN,
@@ -135,7 +136,7 @@ SYSTEMS = [
         pending=[errno.ENOTCONN],
         gone=errno.EBADF,
         close=errno.EBADF,
-        dead_peer=errno.EBADF,
+        dead_peer="stays",
         early="any",
         local="spelt",
         os_name="java",

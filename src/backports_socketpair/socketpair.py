@@ -18,7 +18,7 @@
 
 Windows before Python 3.5, Jython and IronPython have no socket.socketpair. Importing this module there defines one,
 made of a TCP connection over the loopback interface, and sets it on ``socket``. Where ``socket`` has one, ``socket``
-is left as it is. Either way this module's ``socketpair`` is the one that ``socket`` has.
+is left as it is. Either way this module's ``socketpair`` is the one that ``socket`` has then.
 
 The one that later Pythons have on Windows and WASI is an emulation, and fails where a program relays loopback or an
 unrelated peer connects first; the system's own may be refused, as containers do. There ``install()`` sets the function
@@ -29,8 +29,8 @@ answer to what was reported against its copies: an unrelated peer is not taken f
 does not end the call, a relay does no harm, waiting has an end, and where ports run out another address has more.
 
 A pair is ours when its two ends name each other, which no two other living connections do. Otherwise a nonce tells
-which connection has our client at its other end. Such a pair is relayed, and is believed when three in a row are, two
-of them on a loopback address that nobody knew. Whoever owns the machine's relay reads what goes over it.
+which connection has our client at its other end. Such a pair is relayed, and is believed when three in a row are, the
+later two at addresses that nobody knew (IPv6, and macOS, have one alone). Whoever owns the relay reads what it relays.
 
 Limits: AF_INET and AF_INET6, SOCK_STREAM only; it is TCP. ``socket.socket`` is used as it is found, replaced or not.
 """
@@ -55,6 +55,7 @@ def _numbers(*names):
 
 _JYTHON = os.name == "java"
 _WASI = sys.platform == "wasi"
+_KNOWS_THE_DEAD = os.name == "posix"  # Windows and Jython remember the peer of a connection that was reset
 # Literal addresses, since a hosts file may send "localhost" anywhere, and as getpeername() has them.
 _LOOPBACK = {socket.AF_INET: "127.0.0.1"}
 if hasattr(socket, "AF_INET6"):
@@ -75,8 +76,7 @@ _MOST_CANDIDATES = 64  # a crowd must not use up our descriptors
 _CONNECTED = {0, errno.EISCONN, 10056}
 _WOULD_BLOCK = _numbers("EWOULDBLOCK", "EAGAIN", "EINTR") | {10035}
 _CONNECTING = _CONNECTED | _WOULD_BLOCK | _numbers("EINPROGRESS", "EALREADY") | {10036, 10037}
-# Of send() while it connects: ENOTSUP is WASI's.
-_TOO_SOON = _CONNECTING | _numbers("ENOTCONN", "ENOTSUP") | {10057}
+_TOO_SOON = _CONNECTING | _numbers("ENOTCONN", "ENOTSUP") | {10057}  # of send(); ENOTSUP is WASI's
 # Of accept(): nobody is there, or what is wrong is wrong with whoever connected, not with us. Linux passes on the
 # errors that were pending on the new socket; ENOTCONN is Jython's.
 _NOBODY_CAME = (
@@ -104,29 +104,27 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
 
     Raises socket.error: with the system's errno when a call fails, as it does for a family whose loopback address is
     absent; with ETIMEDOUT when no pair was made within 10 seconds, for which a firewall, antivirus or proxy is the
-    usual cause. Nothing stays open once the exception is let go. After Geert Jansen's public-domain recipe.
+    usual cause. Nothing stays open once the exception is let go, but for what Python 3's own accept() loses when it is
+    interrupted. After Geert Jansen's public-domain recipe.
     """
-    family = _supported(family, type, proto)
+    family = _checked_family(family, type, proto)
     timeout = socket.getdefaulttimeout()
     opened = []
     try:
         pair = _connected_pair(family, opened)
-        for sock in opened:
-            if sock not in pair:
-                _close(sock)
         for end in pair:
             # On Windows and BSD the accepted end may not block, while Python 2 believes that it does.
             end.settimeout(timeout)
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
             _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        _close_all([sock for sock in opened if sock not in pair])
         return pair
-    except BaseException:  # KeyboardInterrupt and SystemExit leave nothing open either
-        for sock in opened:
-            _close(sock, passing_over=BaseException)
+    except BaseException:  # KeyboardInterrupt and SystemExit too
+        _close_all(opened)
         raise
 
 
-def _supported(family, type, proto):
+def _checked_family(family, type, proto):
     """Return the family, if such a pair can be made."""
     if family not in _FAMILIES or type != socket.SOCK_STREAM or proto != 0:
         given = "family=%r, type=%r, proto=%r" % (family, type, proto)
@@ -156,9 +154,7 @@ def _connected_pair(family, opened):
             if failed == _FAILED_TRIES or _number(error) not in _REFUSED | _LOST:
                 raise
             relayed = 0
-        for sock in opened:
-            _close(sock)
-        del opened[:]
+        _close_all(opened)
         if family == socket.AF_INET:  # whose loopback is a network
             host = "127.%d.%d.%d" % tuple(1 + byte % 254 for byte in bytearray(os.urandom(3)))
 
@@ -262,7 +258,9 @@ def _is_direct(client, server, address):
     client = getattr(client, "_sock", client)
     try:
         # In this order, since on WASI getsockname() of a client that is connecting ends the process.
-        return client.getpeername()[:2] == address and client.getsockname()[:2] == server.getpeername()[:2]
+        named = client.getpeername()[:2] == address and client.getsockname()[:2] == server.getpeername()[:2]
+        # A client that lives has received nothing.
+        return named and (_KNOWS_THE_DEAD or not select.select([client], [], [], 0)[0])
     except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
         return False
 
@@ -286,34 +284,34 @@ class _Authentication(object):
         """Return the accepted end, and whether the two ends name each other."""
         while True:
             newcomer = self.accept()
-            nothing_sent = self.unsent == self.nonce  # else it has to be read off again
-            # On Jython a dead connection still has a peer, and the client one before it can send.
-            if newcomer and nothing_sent and not _JYTHON and _is_direct(self.client, newcomer, self.address):
+            # What was sent has to be read off. On Jython a dead connection has a peer, and the client one too soon.
+            to_ask = newcomer is not None and self.unsent == self.nonce and not _JYTHON
+            if to_ask and _is_direct(self.client, newcomer, self.address):
                 self.reject_others(newcomer)
                 return newcomer, True
             self.send_nonce()
             server = self.authenticated(newcomer)
-            if server:
+            if server is not None:
                 self.reject_others(server)
                 return server, _is_direct(self.client, server, self.address)
             self.deadline.check(self.address, self.came)
 
     def accept(self):
         """Return the connection that comes within the wait, or None."""
-        self.listener.settimeout(self.wait)
-        waited, self.wait = self.wait, _FIRST_WAIT
         try:
+            self.listener.settimeout(self.wait)
             sock, _ = self.listener.accept()
             self.opened.append(sock)
         except socket.timeout:
-            self.deadline.waited += waited
-            self.wait = min(2 * waited, _LONGEST_WAIT)
+            self.deadline.waited += self.wait
+            self.wait = min(2 * self.wait, _LONGEST_WAIT)
             return None
         except socket.error as error:
             if _number(error) not in _NOBODY_CAME:
                 raise
             return None
         self.came += 1
+        self.wait = _FIRST_WAIT
         return sock
 
     def send_nonce(self):
@@ -334,15 +332,16 @@ class _Authentication(object):
 
     def authenticated(self, newcomer):
         """Return the connection that has received the nonce, and nothing else before it, or None."""
-        if newcomer:
+        to_read, seconds = self.candidates[:], 0
+        if newcomer is not None:
             self.candidates.append(_Candidate(newcomer))
-        # The first to come is given a moment. After it nobody is, since a crowd would hold us up.
-        seconds = _FIRST_WAIT if newcomer and self.came == 1 else 0
-        heard = self.candidates[-1:] if newcomer else self.candidates[:]
-        too_many = self.candidates[:-_MOST_CANDIDATES]
-        for candidate in heard + too_many:
+            # The one that is too many, as it goes, and the newcomer. A crowd would hold us up with more, and so the
+            # first to come alone is given a moment.
+            to_read = self.candidates[:-_MOST_CANDIDATES] + self.candidates[-1:]
+            seconds = _FIRST_WAIT if self.came == 1 else 0
+        for candidate in to_read:
             # Not at the first wrong byte: who sees which byte ends it finds out all of them in turn.
-            if candidate.receive(seconds) or candidate in too_many:
+            if candidate.receive(seconds) or len(self.candidates) > _MOST_CANDIDATES:
                 if candidate.received == self.nonce:
                     return candidate.sock
                 self.reject(candidate)
@@ -356,8 +355,8 @@ class _Authentication(object):
                 self.rejected.append(candidate.sock.fileno())
             except socket.error:  # EBADF, of what has gone
                 pass
-        _close(candidate.sock)
         self.opened.remove(candidate.sock)
+        _close_all([candidate.sock])
 
     def reject_others(self, server):
         for candidate in [each for each in self.candidates if each.sock is not server]:
@@ -380,11 +379,16 @@ def _set_if_allowed(sock, level, option):
         pass
 
 
-def _close(sock, passing_over=socket.error):
-    try:
-        sock.close()
-    except passing_over:
-        pass  # FreeBSD may say ECONNRESET, and Jython EBADF: it is closed all the same
+def _close_all(socks):
+    """Close these sockets and forget them; one after the other, whatever comes in between."""
+    if socks:
+        try:
+            socks[-1].close()
+        except socket.error:
+            pass  # FreeBSD may say ECONNRESET, and Jython EBADF: it is closed all the same
+        finally:
+            socks.pop()
+            _close_all(socks)
 
 
 # Installing. What importing runs, beyond definitions, is the last five lines.
@@ -401,12 +405,14 @@ def install():
         return
     _set_on_socket()
     global socketpair
-    socketpair = fallback_socketpair
-    # Those that have the function by name: a package around this file, and until Python 3.6 asyncio on Windows.
-    for name in (__name__.rpartition(".")[0], "asyncio.windows_utils"):
-        holder = sys.modules.get(name)
-        if callable(getattr(holder, "socketpair", None)):
-            holder.socketpair = fallback_socketpair
+    had, socketpair = socketpair, fallback_socketpair
+    # Who has the function by name: a package around this file, and until Python 3.6 asyncio on Windows.
+    package = sys.modules.get(__name__.rpartition(".")[0])
+    if getattr(package, "socketpair", None) is had:
+        package.socketpair = fallback_socketpair
+    windows_utils = sys.modules.get("asyncio.windows_utils")
+    if hasattr(windows_utils, "socketpair"):
+        windows_utils.socketpair = fallback_socketpair
 
 
 def _system_makes_pairs():
@@ -423,9 +429,8 @@ def _system_makes_pairs():
 
 def _set_on_socket():
     socket.socketpair = fallback_socketpair
-    names = getattr(socket, "__all__", None)  # Jython has none
-    if names is not None and "socketpair" not in names:
-        names.append("socketpair")
+    if "socketpair" not in getattr(socket, "__all__", ["socketpair"]):  # Jython has none
+        socket.__all__ = list(socket.__all__) + ["socketpair"]
 
 
 # Python 2 empties a module that nobody holds, even while its functions are in use.

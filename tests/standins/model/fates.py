@@ -82,7 +82,9 @@ DIVERTED = [
 CAUGHT = relayed("caught", "eager", 0, 0, "attacker")
 CAUGHT_LATER = relayed("caught, and handed on later", "lazy", 0.001, by="attacker")
 CAUGHT_AND_RESET = relayed("caught and reset", "resetting", 0.001, by="attacker", result="lost")
-
+CAUGHT_AND_REPLACED = relayed(
+    "caught and reset, and our port taken", "taking our port after resetting", 0, 0, "attacker", result="lost"
+)
 CAUGHT_AND_LEFT = relayed("caught, left and reset", "hanging up and resetting", 0.001, by="attacker", result="lost")
 
 BIND, LISTEN, CONNECT, CONNECTING = [
@@ -107,6 +109,7 @@ TRIES = SLOW + [
     [CAUGHT, CAUGHT, AT_ONCE],
     [CAUGHT_LATER, CAUGHT_LATER, AT_ONCE],
     [CAUGHT_AND_RESET, AT_ONCE],
+    [CAUGHT_AND_REPLACED, AT_ONCE],
     [CAUGHT_AND_LEFT, AT_ONCE],
     [CAUGHT, CAUGHT_AND_RESET, CAUGHT, CAUGHT, AT_ONCE],
     [CAUGHT, CAUGHT, BIND, CAUGHT, CAUGHT, AT_ONCE],

@@ -125,7 +125,7 @@ class Socket(object):
             if self.system.dead_peer is None:
                 return None
             raise socket.error(self.system.dead_peer, "it has gone")
-        if self.state == "connected" and (self.system.must_ask or not self.end.reset):
+        if self.state == "connected" and (self.system.remembers_peer or not self.end.reset):
             return self.told(self.end.peer)
         if self.state == "connecting" and self.system.must_ask:
             return self.told(self.end.peer)
@@ -305,7 +305,7 @@ class Select(object):
 
     @staticmethod
     def select(reading, writing, failing, seconds):
-        assert (reading, failing, seconds) == ([], [], 0), "a wait that no model has"
+        assert (failing, seconds) == ([], 0), "a wait that no model has"
         for sock in writing:
             sock.poll()
-        return [], [], []
+        return [sock for sock in reading if sock.end.incoming or sock.end.finished], [], []

@@ -28,6 +28,7 @@ Ways = namedtuple(
     " dead_peer"  # what getpeername says then: a number, or None, which it returns, or "stays", as if it lived
     " reads_after_reset"  # whether what had come before the reset is still received
     # addresses
+    " remembers_peer"  # whether a client that was reset still has one
     " no_peer"  # what getpeername of a client says that has no peer
     " early"  # the client's local address while it connects: "own", "any", "the end" or a number that is raised
     " local"  # a local address: "own", "any" (0.0.0.0 and the port); "spelt" is "own", and ::1 in full
@@ -65,6 +66,7 @@ UNIX = System(
     gone=None,
     close=None,
     dead_peer=errno.ENOTCONN,
+    remembers_peer=False,
     reads_after_reset=False,
     no_peer=errno.ENOTCONN,
     early="own",
@@ -92,6 +94,8 @@ WINSOCK = UNIX._replace(
     reset=10054,
     pending=[10054, 10053],
     dead_peer=10057,
+    remembers_peer=True,  # seen under Wine 10
+    os_name="nt",
     no_peer=10057,
     too_soon=10057,
     ports_refused=[10048, 10049, 10013, 10055],
@@ -137,6 +141,7 @@ SYSTEMS = [
         gone=errno.EBADF,
         close=errno.EBADF,
         dead_peer="stays",
+        remembers_peer=True,
         early="any",
         local="spelt",
         os_name="java",

@@ -256,6 +256,11 @@ class Relay(object):
             self.world.after(takes, self.near.hang_up)
         if self.how.endswith("resetting"):
             self.world.after(takes, self.near.hang_up, True)
+        if self.how.startswith("taking our port"):
+            self.world.after(takes, self.come_from_our_port)
+
+    def come_from_our_port(self):
+        self.attempt.queue.append(connection(self.attempt.ours, self.attempt.address, "attacker")[1])
 
     def connect_on(self):
         self.connected_on = True

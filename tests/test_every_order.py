@@ -26,7 +26,7 @@ from standins.model.fates import (
     TRICKLED,
     TRIES,
 )
-from standins.model.sockets import NONCE, Select, Sockets
+from standins.model.sockets import NONCE, OPTION, Select, Sockets
 from standins.model.systems import SYSTEMS
 from standins.model.world import AF_INET, AF_INET6, World
 from support import JYTHON, load_copy
@@ -57,7 +57,9 @@ def copy_for(system):
     os_name, platform = os.name, sys.platform
     os.name, sys.platform = system.os_name or os_name, system.platform or platform
     try:
-        return load_copy("on_a_model")
+        copy = load_copy("on_a_model")
+        copy._EXCLUSIVE = OPTION
+        return copy
     finally:
         os.name, sys.platform = os_name, platform
 

@@ -62,6 +62,8 @@ if hasattr(socket, "AF_INET6"):
     _LOOPBACK[socket.AF_INET6] = "0:0:0:0:0:0:0:1" if _JYTHON else "::1"
 _FAMILIES = [None] + list(_LOOPBACK)  # a list, in which what cannot be hashed is not found either
 
+# Windows lets another process take over a port that was not bound exclusively.
+_EXCLUSIVE = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
 # A number, since Jython has no SOMAXCONN and refuses listen() without one.
 _BACKLOG = 128
 _TIMEOUT = 10  # seconds, for all tries: loopback connects in microseconds, what takes so long is being held back
@@ -98,43 +100,38 @@ _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" els
 def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """Return two sockets that are connected: the accepted end, then the connecting end.
 
-    family is AF_INET (or None, which means it) or AF_INET6, type SOCK_STREAM, proto 0; anything else is a ValueError.
-    Both ends have the timeout that socket.getdefaulttimeout() says (seconds, or None to block) and send small writes
-    at once (TCP_NODELAY).
+    family is AF_INET (which None means too) or AF_INET6, type SOCK_STREAM, proto 0; else ValueError is raised. Both ends
+    have the timeout that socket.getdefaulttimeout() says (seconds, or None) and send small writes at once (TCP_NODELAY).
 
     Raises socket.error: with the system's errno when a call fails, as it does for a family whose loopback address is
     absent; with ETIMEDOUT when no pair was made within 10 seconds, for which a firewall, antivirus or proxy is the
     usual cause. Nothing stays open once the exception is let go, but for what Python 3's own accept() loses when it is
     interrupted. After Geert Jansen's public-domain recipe.
     """
-    family = _checked_family(family, type, proto)
+    if family not in _FAMILIES or type != socket.SOCK_STREAM or proto != 0:
+        given = "family=%r, type=%r, proto=%r" % (family, type, proto)
+        raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
     timeout = socket.getdefaulttimeout()
     opened = []
     try:
-        pair = _connected_pair(family, opened)
+        pair = _connected_pair(family or socket.AF_INET, opened)
         for end in pair:
             # On Windows and BSD the accepted end may not block, while Python 2 believes that it does.
             end.settimeout(timeout)
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
             _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        _close_all([sock for sock in opened if sock not in pair])
+        for sock in opened:
+            if sock not in pair:
+                _close(sock)
         return pair
     except BaseException:  # KeyboardInterrupt and SystemExit too
         _close_all(opened)
         raise
 
 
-def _checked_family(family, type, proto):
-    """Return the family, if such a pair can be made."""
-    if family not in _FAMILIES or type != socket.SOCK_STREAM or proto != 0:
-        given = "family=%r, type=%r, proto=%r" % (family, type, proto)
-        raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
-    return socket.AF_INET if family is None else family
-
-
 def _connected_pair(family, opened):
     """Return the two ends of one connection. Each try after the first listens on another address."""
-    deadline = _Deadline()
+    authentication = _Authentication(opened)
     host = _LOOPBACK[family]
     failed = relayed = 0
     while True:
@@ -143,7 +140,7 @@ def _connected_pair(family, opened):
             client = _open_socket(family, opened)
             client.setblocking(False)
             _ask_connect(client, address)
-            server, is_direct = _Authentication(listener, client, address, deadline, opened).find_server()
+            server, is_direct = authentication.find_server(listener, client, address)
             # A relay relays every connection. Who only met our client on its way would have to be in place again
             # before the next one connects, knowing both ports and the address.
             relayed += 1
@@ -159,32 +156,14 @@ def _connected_pair(family, opened):
             host = "127.%d.%d.%d" % tuple(1 + byte % 254 for byte in bytearray(os.urandom(3)))
 
 
-class _Deadline(object):
-    """Ten seconds of the clock, or of waits where it stands still (freezegun, a debugger) or is put back."""
-
-    def __init__(self):
-        self.started = _now()
-        self.waited = 0
-
-    def check(self, address, came):
-        """Raise socket.error when they have passed, with the address that was tried and how many connected to it."""
-        if max(_now() - self.started, self.waited) >= _TIMEOUT:
-            words = (
-                "connect to %s port %d: our own connection was not made within %s s (%d from strangers were closed);"
-                " a firewall, antivirus or proxy that intercepts loopback is the usual cause"
-            )
-            raise socket.error(errno.ETIMEDOUT, words % (address + (_TIMEOUT, came)))
-
-
 # Making: a listener, and a client on its way to it.
 
 
 def _listen(family, host, opened):
     """Return a listener on a free port of host, and its address for connect()."""
     listener = _open_socket(family, opened)
-    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-        # Windows lets another process take over a port that was not bound exclusively.
-        _set_if_allowed(listener, socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE)
+    if _EXCLUSIVE is not None:
+        _set_if_allowed(listener, socket.SOL_SOCKET, _EXCLUSIVE)
     try:
         listener.bind((host, 0))
         listener.listen(_BACKLOG)
@@ -215,15 +194,15 @@ def _ask_connect(client, address):
         code = _number(error)
         if not code or code not in _CONNECTING:
             raise
-    _raise_unless_connecting(code, address)
+    if code not in _CONNECTING:
+        raise _connect_error(address, code)
     return code in _CONNECTED
 
 
-def _raise_unless_connecting(code, address):
-    if code not in _CONNECTING:
-        # By name, since os.strerror does not know Winsock's errors.
-        name = errno.errorcode.get(code, "error %d" % code)
-        raise socket.error(code, "connect to %s port %d: %s" % (address + (name,)))
+def _connect_error(address, code):
+    # By name, since os.strerror does not know Winsock's errors.
+    name = errno.errorcode.get(code, "error %d" % code)
+    return socket.error(code, "connect to %s port %d: %s" % (address + (name,)))
 
 
 # Authenticating: which of the connections that arrive has our client at its other end.
@@ -258,7 +237,7 @@ def _is_direct(client, server, address):
     client = getattr(client, "_sock", client)
     try:
         # In this order, since on WASI getsockname() of a client that is connecting ends the process.
-        named = client.getpeername()[:2] == address and client.getsockname()[:2] == server.getpeername()[:2]
+        named = client.getpeername()[:2] == address and client.getsockname() == server.getpeername()
         # A client that lives has received nothing.
         return named and (_KNOWS_THE_DEAD or not select.select([client], [], [], 0)[0])
     except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
@@ -266,35 +245,31 @@ def _is_direct(client, server, address):
 
 
 class _Authentication(object):
-    """Finds the accepted end of client's connection among all that listener accepts."""
+    """Finds the accepted ends of our clients' connections, each among all that its listener accepts."""
 
-    def __init__(self, listener, client, address, deadline, opened):
-        self.listener = listener
-        self.client = client
-        self.address = address
-        self.deadline = deadline
+    def __init__(self, opened):
         self.opened = opened
-        self.wait = _FIRST_WAIT  # for the next connection (seconds)
-        self.came = 0
-        self.candidates = []
-        self.rejected = []  # on Jython; see reject_others
-        self.nonce = self.unsent = b""
+        self.started = _now()
+        self.waited = 0  # seconds
 
-    def find_server(self):
-        """Return the accepted end, and whether the two ends name each other."""
+    def find_server(self, listener, client, address):
+        """Return the accepted end of client's connection, and whether the two ends name each other."""
+        self.listener, self.client, self.address = listener, client, address
+        self.candidates, self.came, self.wait = [], 0, _FIRST_WAIT
+        self.nonce = self.unsent = b""
+        self.rejected = []  # on Jython; see reject_others
         while True:
             newcomer = self.accept()
             # What was sent has to be read off. On Jython a dead connection has a peer, and the client one too soon.
             to_ask = newcomer is not None and self.unsent == self.nonce and not _JYTHON
             if to_ask and _is_direct(self.client, newcomer, self.address):
-                self.reject_others(newcomer)
                 return newcomer, True
             self.send_nonce()
             server = self.authenticated(newcomer)
             if server is not None:
                 self.reject_others(server)
                 return server, _is_direct(self.client, server, self.address)
-            self.deadline.check(self.address, self.came)
+            self.check_deadline()
 
     def accept(self):
         """Return the connection that comes within the wait, or None."""
@@ -303,7 +278,7 @@ class _Authentication(object):
             sock, _ = self.listener.accept()
             self.opened.append(sock)
         except socket.timeout:
-            self.deadline.waited += self.wait
+            self.waited += self.wait
             self.wait = min(2 * self.wait, _LONGEST_WAIT)
             return None
         except socket.error as error:
@@ -317,7 +292,9 @@ class _Authentication(object):
     def send_nonce(self):
         """Send what is left of the nonce, as soon as that is possible; socket.error if client has failed."""
         # Winsock starts anew where connect_ex is asked. WASI says EINPROGRESS of what is under way.
-        _raise_unless_connecting(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), self.address)
+        code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code not in _CONNECTING:
+            raise _connect_error(self.address, code)
         if not self.nonce:
             self.nonce = self.unsent = os.urandom(_NONCE_SIZE)
         if not self.unsent or _JYTHON and not _ask_connect(self.client, self.address):
@@ -355,8 +332,8 @@ class _Authentication(object):
                 self.rejected.append(candidate.sock.fileno())
             except socket.error:  # EBADF, of what has gone
                 pass
+        _close(candidate.sock)
         self.opened.remove(candidate.sock)
-        _close_all([candidate.sock])
 
     def reject_others(self, server):
         for candidate in [each for each in self.candidates if each.sock is not server]:
@@ -365,6 +342,15 @@ class _Authentication(object):
             # Jython counts a connection out when it is closed and again when it is collected, and hangs up on all
             # that the listener accepted when it counts none. There fileno() is the socket itself.
             server.fileno().rejected = self.rejected
+
+    def check_deadline(self):
+        """Raise socket.error after ten seconds of the clock, or of waits where it stands still or is put back."""
+        if max(_now() - self.started, self.waited) >= _TIMEOUT:
+            words = (
+                "connect to %s port %d: our own connection was not made within %s s (%d from strangers were closed);"
+                " a firewall, antivirus or proxy that intercepts loopback is the usual cause"
+            )
+            raise socket.error(errno.ETIMEDOUT, words % (self.address + (_TIMEOUT, self.came)))
 
 
 def _number(error):
@@ -379,13 +365,18 @@ def _set_if_allowed(sock, level, option):
         pass
 
 
+def _close(sock):
+    try:
+        sock.close()
+    except socket.error:
+        pass  # FreeBSD may say ECONNRESET, and Jython EBADF: it is closed all the same
+
+
 def _close_all(socks):
-    """Close these sockets and forget them; one after the other, whatever comes in between."""
+    """Close these sockets and forget them, one after the other, whatever comes in between."""
     if socks:
         try:
-            socks[-1].close()
-        except socket.error:
-            pass  # FreeBSD may say ECONNRESET, and Jython EBADF: it is closed all the same
+            _close(socks[-1])
         finally:
             socks.pop()
             _close_all(socks)

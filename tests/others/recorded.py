@@ -9,6 +9,7 @@ this file as a plugin (PYTEST_DONT_REWRITE its assertions, since it is loaded al
 import collections
 import json
 import runpy
+import signal
 import socket
 import sys
 import unittest
@@ -42,6 +43,8 @@ def main(maker, path, module, *arguments):
         socket.socketpair = {"ours": backports_socketpair.fallback_socketpair, "none": none}[maker]
     for name in ("addSuccess", "addError", "addFailure", "addSkip", "addExpectedFailure", "addUnexpectedSuccess"):
         record_unittest(name)
+    # What a shell runs in the background ignores Ctrl-C, which the suites raise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["recorded"] = sys.modules["__main__"]  # a plugin of pytest's
     sys.argv[:] = [module, *arguments]
     try:

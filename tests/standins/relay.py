@@ -107,7 +107,9 @@ class Relay(object):
     def connect_on(self, near):
         target = self.meant_for(near)
         if self.how == "slow":
-            self.hold(self.WHILE)
+            started = default_timer()
+            self.stopped.wait(self.WHILE)
+            self.held += default_timer() - started
         far = self.open()
         # Else it may be given the client's very port, since the two go to different listeners.
         far.bind((self.address[0], 0))
@@ -121,21 +123,19 @@ class Relay(object):
         finally:
             far.close()
 
-    def hold(self, seconds):
-        started = default_timer()
-        self.stopped.wait(seconds)
-        self.held += default_timer() - started
-
     def carry(self, source, sink):
         count = 0
+        started = None
         try:
             while self.await_any(source):
                 data = source.recv(1 if self.how == "trickling" and count < self.TRICKLE else 65536)
                 if not data:
                     break
                 count += len(data)
+                started = started or default_timer()
                 if self.how == "trickling" and count <= self.TRICKLE:
-                    self.hold(0.002)
+                    self.stopped.wait(0.002)
+                    self.held += default_timer() - started if count == 16 else 0  # bytes that a nonce has
                 sink.sendall(data)
             hang_up(sink, socket.SHUT_WR)
         except (socket.error, select.error):  # either has gone

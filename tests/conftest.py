@@ -10,8 +10,9 @@ import socket
 import pytest
 
 from standins.relay import Relay
+from standins.sockets import Clock
 from standins.strangers import Flooder
-from support import HAS_NATIVE, HOSTS, JYTHON, close, fallback, has_address, open_sockets
+from support import HAS_NATIVE, HOSTS, JYTHON, close, fallback, has_address, module, open_sockets
 
 if JYTHON:
     from java.lang import Throwable
@@ -34,7 +35,7 @@ FAMILIES = [
     )
     for family, host in sorted(HOSTS.items())
 ]
-# What an emulation of Python's own does is no measure of ours: clients/with_emulation.py says what fails on it.
+# What an emulation of Python's own does is no measure of ours: others/with_emulation.py says what fails on it.
 NATIVE = ["native"] if HAS_NATIVE or "TRY_EMULATION" in os.environ else []
 
 
@@ -104,8 +105,16 @@ def stand_in(monkeypatch):
 
 
 @pytest.fixture
+def clock(monkeypatch):
+    """The module's clock, which goes on by nothing but what stand-ins that it hurries wait for."""
+    clock = Clock()
+    monkeypatch.setattr(module, "_now", clock)
+    return clock
+
+
+@pytest.fixture
 def relay(family):
-    """Makes relays for one client each; they are stopped after the test."""
+    """Makes relays; they are stopped after the test."""
     relays = []
 
     def make(how):

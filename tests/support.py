@@ -28,7 +28,8 @@ module = importlib.import_module("backports_socketpair.socketpair")
 fallback = module.fallback_socketpair
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(module.__file__)), "socketpair.py")
-HOSTS = {"AF_INET": "127.0.0.1", "AF_INET6": "::1"}
+# As getpeername() has them.
+HOSTS = {"AF_INET": "127.0.0.1", "AF_INET6": "0:0:0:0:0:0:0:1" if JYTHON else "::1"}
 HAS_NATIVE = hasattr(module._socket, "socketpair")
 # Windows Pythons since 3.5 have a function of their own, which is written in Python.
 HAS_EMULATION = hasattr(socket, "_LOCALHOST") and not HAS_NATIVE

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from standins.relay import Relay
-from standins.sockets import StandIn, passing_calls
+from standins.sockets import StandIn, Unconnected, passing_calls
 from standins.strangers import await_connection
 from support import JYTHON, RealSocket, assert_open_sockets, close, fallback, is_closed, module, open_sockets
 
@@ -64,14 +64,16 @@ class Calls(object):
                 if way == "after a stranger" and not strangers:
                     strangers.append(RealSocket(family, socket.SOCK_STREAM))
                     strangers[-1].connect(address)
+                    strangers[-1].sendall(b"w" * 16)
                     await_connection(made[0].real)
                 return calls.pass_on("connect_ex", lambda: self.real.connect_ex(address))
 
             def accept(self):
                 # A connection that was given up for its fault will not come again.
-                if calls.raised and JYTHON:
+                given_up = calls.raised and calls.at[0].startswith("accepted ")
+                if given_up and JYTHON:
                     self.real.settimeout(0.002)
-                elif calls.raised and not select.select([self.real], [], [], 0)[0]:
+                elif given_up and not select.select([self.real], [], [], 0)[0]:
                     raise socket.timeout("timed out")
                 return super(OnItsWay, self).accept()
 
@@ -87,53 +89,58 @@ class Calls(object):
         return outcome, [sock.real for sock in (relay.others(made) if relay else made)]
 
 
-JYTHONS = (errno.ENOTCONN,) if JYTHON else ()  # its name for a connection that was reset
-# Of a connection that has not proved itself, nothing that is wrong with it ends the call.
-OF_A_GUEST = ["accepted %s" % name for name in ("setblocking", "recv", "fileno", "close")]
+# What the system says of these does not end the call: of a candidate, of a socket that is closed, of an option, and of
+# an address. A try that is not the first listens elsewhere if it may.
+PASSED_OVER = ["close", "setsockopt", "getpeername"]
+PASSED_OVER += ["accepted %s" % name for name in PASSED_OVER + ["getsockname", "recv", "fileno"]]
+SOMETIMES = ["getsockname", "bind", "listen", "accepted setblocking", "accepted settimeout"]
+SOMETIMES += ["connect_ex"] * JYTHON  # whose client is asked again
+# A connection that was given up, which its other end may notice before the time is up. ENOTCONN is Jython's.
+GIVEN_UP = (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE) + (errno.ENOTCONN,) * JYTHON
+
+
+def is_right(outcome, fault, call):
+    """Whether this may come of the fault at this call: a pair, the fault itself, or a connection that was given up."""
+    if outcome is fault:
+        # On Jython our own end is asked for its fileno, too, so as to keep the strangers with it.
+        return not isinstance(fault, socket.error) or call not in PASSED_OVER or JYTHON and call == "accepted fileno"
+    if isinstance(outcome, tuple):
+        return isinstance(fault, socket.error) and call in PASSED_OVER + SOMETIMES
+    return isinstance(fault, socket.error) and call.startswith("accepted ") and outcome.errno in GIVEN_UP
+
+
+CASES = [(way, name) for way in ("directly", "after a stranger") for name in sorted(ERRORS)]
+# Three tries, with three times as many calls: one interruption stands for all.
+CASES += [("relayed", "KeyboardInterrupt"), ("relayed", "socket.error")]
 
 
 @pytest.mark.parametrize("afterwards", [False] if JYTHON else [False, True])
-@pytest.mark.parametrize("way", ["directly", "after a stranger", "relayed"])
-@pytest.mark.parametrize("name", sorted(ERRORS))
-def test_fault_at_any_call_comes_out_and_leaves_nothing_open(
-    stand_in, monkeypatch, nothing_left_open, family, name, way, afterwards
-):
+@pytest.mark.parametrize("way, name", CASES)
+def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, nothing_left_open, family, way, name, afterwards):
     if JYTHON and (family != socket.AF_INET or way == "relayed" and name != "KeyboardInterrupt"):
         pytest.skip("each listener that fails costs Jython 20 descriptors for good")
     calls = Calls()
     (first, second), _ = calls.run(stand_in, monkeypatch, family, way)
     close(first.real, second.real)
-    assert len(set(calls.names)) > 10
-    assert ("accepted recv" in calls.names) == (way != "directly") or JYTHON
     for call in sorted(set(calls.names)):
-        for count in itertools.count():
-            passed_over = name == "socket.error" and call in OF_A_GUEST
+        for count in [0] if JYTHON and way == "relayed" else itertools.count():
             # Whatever close says, the descriptor is gone.
-            faulty = Calls((call, count), ERRORS[name](), afterwards or passed_over and call.endswith("close"))
+            closing = name == "socket.error" and call.endswith("close")
+            faulty = Calls((call, count), ERRORS[name](), afterwards or closing)
             outcome, made = faulty.run(stand_in, monkeypatch, family, way)
             if isinstance(outcome, tuple):
                 close(outcome[0].real, outcome[1].real)
-                if not faulty.raised:
-                    break  # there is no further call of that name
-                # An option is asked for, not insisted on.
-                assert passed_over or name == "socket.error" and call.endswith("setsockopt")
-            elif passed_over and outcome is not faulty.error:
-                # Ours was given up, which its other end may notice before the time is up.
-                assert outcome.errno in (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED) + JYTHONS, outcome
-            else:
-                assert outcome is faulty.error
-                # On Jython our own end is asked, too, so as to keep the strangers with it.
-                assert not passed_over or JYTHON and call == "accepted fileno"
             assert [sock for sock in made if not is_closed(sock)] == []
-        # How often each is asked on a way through threads is a matter of theirs, and on Jython whether for a proof.
-        assert count == calls.names.count(call) or JYTHON or count > 0 and way == "relayed"
+            if not faulty.raised:
+                break  # there is no further call of that name
+            assert is_right(outcome, faulty.error, call), (call, count, outcome)
+        # How often each is asked is a matter of threads, on Jython and behind a relay.
+        assert count == calls.names.count(call) or JYTHON or way == "relayed"
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))
 @pytest.mark.parametrize("place, function", [(socket, "getdefaulttimeout"), (module, "_now")])
-def test_fault_in_a_function_leaves_nothing_open(
-    stand_in, monkeypatch, nothing_left_open, place, function, name
-):
+def test_fault_in_a_function_leaves_nothing_open(stand_in, monkeypatch, nothing_left_open, place, function, name):
     error = ERRORS[name]()
 
     def fail():
@@ -141,15 +148,7 @@ def test_fault_in_a_function_leaves_nothing_open(
         if sys._getframe(1).f_globals is vars(module):
             raise error
 
-    class Hesitating(StandIn):
-        asked = 0
-
-        def connect_ex(self, address):
-            self.asked += 1
-            code = self.real.connect_ex(address)
-            return errno.EALREADY if self.asked < 3 else code
-
-    made = stand_in(Hesitating)  # with which the clock is asked
+    made = stand_in(Unconnected)  # with which the clock is asked
     monkeypatch.setattr(place, function, fail)
     try:
         with pytest.raises(BaseException) as caught:
@@ -158,11 +157,10 @@ def test_fault_in_a_function_leaves_nothing_open(
         monkeypatch.undo()
     assert caught.value is error
     assert all(map(is_closed, made))
-    assert made or function == "getdefaulttimeout"
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))
-def test_nothing_that_close_raises_while_cleaning_up_hides_the_error_or_other_sockets(stand_in, family, name):
+def test_what_close_raises_while_cleaning_up_hides_nothing(stand_in, family, name):
     error = socket.error(errno.EIO, "the first")
 
     class Failing(StandIn):
@@ -180,9 +178,7 @@ def test_nothing_that_close_raises_while_cleaning_up_hides_the_error_or_other_so
     assert [is_closed(sock) for sock in made] == [True, True]
 
 
-def test_random_bytes_that_cannot_be_had_are_an_error_that_leaves_nothing_open(
-    stand_in, monkeypatch, nothing_left_open, family, relay
-):
+def test_no_random_bytes_is_an_error_that_leaves_nothing_open(stand_in, monkeypatch, nothing_left_open, family, relay):
     def urandom(size):
         raise NotImplementedError("no source of randomness")
 
@@ -240,9 +236,7 @@ has_limit = pytest.mark.skipif(
 
 @has_limit
 @pytest.mark.parametrize("free", [0, 1, 2])
-def test_full_descriptor_table_is_emfile_and_leaves_nothing_open(
-    family, free, nothing_left_open
-):
+def test_full_descriptor_table_is_emfile(family, free, nothing_left_open):
     with Table(256) as table:
         table.fill(free)
         with pytest.raises(socket.error) as caught:

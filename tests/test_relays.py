@@ -1,4 +1,7 @@
-"""Machines that relay their own loopback: the accepted connection is ours, but from an address of the relay's."""
+"""Machines that relay their own loopback: the accepted connection is ours, but its peer is the relay.
+
+Such a pair is believed when three in a row are relayed.
+"""
 
 import errno
 import socket
@@ -6,28 +9,50 @@ from timeit import default_timer
 
 import pytest
 
-from standins.sockets import Hurried, StandIn
+from standins.sockets import StandIn, going
 from standins.strangers import RESET, await_connection
-from support import JYTHON, RealSocket, assert_is_a_pair, close, default_timeout, exchange, fallback, is_closed
+from support import (
+    HOSTS,
+    JYTHON,
+    RealSocket,
+    assert_is_a_pair,
+    assert_is_direct,
+    close,
+    default_timeout,
+    exchange,
+    fallback,
+    has_address,
+    is_closed,
+)
 
 WORKING = ["eager", "lazy", "slow", "trickling"]
 SLACK = 1.0 if JYTHON else 0.0  # seconds that its threads take
+NONCE_SIZE = 16
+
+
+# A relay that works
 
 
 @pytest.mark.parametrize("how", WORKING)
-def test_pair_is_there_within_a_tenth_of_a_second_of_what_the_relay_takes(stand_in, make_pair, relay, how):
+def test_pair_is_there_a_tenth_of_a_second_after_three_relays(stand_in, make_pair, relay, how):
+    """All that the relay takes for the three that it serves, and at most 0.1 s: the best of three."""
     relay = relay(how)
     stand_in(relay.relayed())
-    first, second = make_pair()
-    there = default_timer()
-    assert relay.has_passed_on.wait(10)
-    assert there - relay.passed_on < 0.1 + SLACK
-    assert first.getpeername() != second.getsockname()
-    assert_is_a_pair(first, second)
+
+    def seconds_after_the_relay():
+        started, held = default_timer(), relay.held
+        pairs.append(make_pair())
+        return default_timer() - started - (relay.held - held)
+
+    pairs = []
+    assert any(seconds_after_the_relay() < 0.1 + SLACK for _ in range(3))
+    for first, second in pairs:
+        assert first.getpeername() != second.getsockname()
+        assert_is_a_pair(first, second)
 
 
 @pytest.mark.parametrize("how", ["eager", "lazy", "trickling"])
-def test_megabytes_go_both_ways_afterwards_with_nothing_of_the_proof_in_them(stand_in, make_pair, relay, how):
+def test_megabytes_go_both_ways_with_nothing_of_the_nonce(stand_in, make_pair, relay, how):
     size = 1 << (18 if JYTHON else 20)
     stand_in(relay(how).relayed())
     pair = make_pair()
@@ -36,6 +61,136 @@ def test_megabytes_go_both_ways_afterwards_with_nothing_of_the_proof_in_them(sta
     close(pair[1])
     pair[0].settimeout(10)
     assert pair[0].recv(1) == b""
+
+
+@pytest.mark.parametrize("default", [7.5, 0.0, 1e-6])
+@pytest.mark.parametrize("how", ["eager", "lazy"])
+def test_default_timeout_does_not_disturb_the_nonce(stand_in, make_pair, relay, how, default):
+    stand_in(relay(how).relayed())
+    with default_timeout(default):
+        pair = make_pair()
+    assert [end.gettimeout() for end in pair] == [default, default]
+    assert_is_a_pair(*pair)
+
+
+def test_both_ends_block_where_no_default_timeout_is_set(stand_in, make_pair, relay):
+    stand_in(relay("lazy").relayed())
+    assert [end.gettimeout() for end in make_pair()] == [None, None]
+
+
+@pytest.mark.parametrize("sizes", [[1] * 3, [0, 5, 0, 11], [15, 0, 1]], ids=str)
+def test_nonce_that_goes_out_in_parts_is_sent_to_its_end(stand_in, make_pair, relay, sizes):
+    left = list(sizes)
+
+    class Partly(StandIn):
+        def send(self, data):
+            if not left:
+                return self.real.send(data)
+            size = left.pop(0)
+            if size == 0:
+                raise socket.error(errno.EAGAIN, "no room")
+            return self.real.send(data[:size])
+
+    stand_in(relay("eager").relayed(Partly))
+    assert_is_a_pair(*make_pair())
+    assert left == []
+
+
+def test_nonce_is_read_off_a_direct_connection_too(stand_in, make_pair, family):
+    """A stranger came first, so it was sent."""
+    strangers = []
+    sent = []
+
+    class AfterStranger(StandIn):
+        def connect_ex(self, address):
+            if not strangers:
+                strangers.append(RealSocket(family, socket.SOCK_STREAM))
+                strangers[0].connect(address)
+                await_connection(made[0].real)
+                self.real.setblocking(True)
+                self.real.connect(address)
+                self.real.setblocking(False)
+                return 0
+            return self.real.connect_ex(address)
+
+        def send(self, data):
+            sent.append(data)
+            return self.real.send(data)
+
+    made = stand_in(AfterStranger)
+    pair = make_pair()
+    assert len(b"".join(sent)) == NONCE_SIZE
+    assert_is_direct(*[end.real for end in pair])
+    close(*strangers)
+
+
+# Three in a row
+
+
+RELAYED, STRAIGHT, LOST = "eager", None, "lost"
+WAYS = {
+    "relayed three times": [RELAYED] * 3,
+    "relayed, then not": [RELAYED, STRAIGHT],
+    "relayed twice, then not": [RELAYED, RELAYED, STRAIGHT],
+    "relayed twice, then lost": [RELAYED, RELAYED, LOST] + [RELAYED] * 3,
+    "relayed and lost in turn": [RELAYED, LOST] * 4 + [RELAYED] * 3,
+    "relayed and lost nine times": [RELAYED, LOST, RELAYED, RELAYED, LOST] + [LOST] * 7 + [RELAYED] * 3,
+}
+
+
+def that_loses(gone, ways, cls=StandIn):
+    """A stand-in whose client is reset where ways say so."""
+
+    class Losing(cls):
+        def getsockopt(self, level, option):
+            if self in gone and ways[gone.index(self)] == LOST:
+                return errno.ECONNRESET
+            return self.real.getsockopt(level, option)
+
+    return Losing
+
+
+@pytest.mark.parametrize("ways", sorted(WAYS))
+def test_relayed_pair_is_believed_when_three_in_a_row_are(stand_in, make_pair, relay, ways):
+    ways = WAYS[ways]
+    relays = {RELAYED: relay(RELAYED), LOST: relay("never"), STRAIGHT: None}
+    cls, gone = going([relays[way] for way in ways])
+    made = stand_in(that_loses(gone, ways, cls))
+    pair = make_pair()
+    assert len(gone) == len(ways)
+    (assert_is_direct if ways[-1] is STRAIGHT else assert_is_a_pair)(*pair)
+    theirs = relays[RELAYED].socks + relays[LOST].socks
+    assert {sock for sock in made if sock.real not in theirs and not is_closed(sock)} == set(pair)
+
+
+def test_ten_that_are_lost_amid_relayed_ones_are_an_error(stand_in, family, relay):
+    ways = [RELAYED, LOST] * 10
+    relays = {RELAYED: relay(RELAYED), LOST: relay("never")}
+    cls, gone = going([relays[way] for way in ways])
+    stand_in(that_loses(gone, ways, cls))
+    with pytest.raises(socket.error) as caught:
+        fallback(family)
+    assert caught.value.errno == errno.ECONNRESET
+    assert len(gone) == 20
+
+
+@pytest.mark.skipif(not has_address("AF_INET", "127.3.2.1"), reason="this machine has one loopback address alone")
+@pytest.mark.parametrize("family", [socket.AF_INET])
+def test_second_and_third_are_on_addresses_that_nobody_knew(stand_in, make_pair, relay, family):
+    hosts = []
+
+    class Noting(StandIn):
+        def bind(self, address):
+            hosts.append(address[0])
+            self.real.bind(address)
+
+    stand_in(relay("eager").relayed(Noting))
+    make_pair()
+    assert hosts[0] == HOSTS["AF_INET"]
+    assert len(set(hosts)) == len(hosts) == 3
+
+
+# Amid strangers
 
 
 def silent(stranger):
@@ -51,7 +206,7 @@ def resetting(stranger):
     stranger.close()
 
 
-def saying(data):
+def sending(data):
     return lambda stranger: stranger.sendall(data)
 
 
@@ -59,14 +214,14 @@ STRANGERS = {
     "silent": silent,
     "closing": closing,
     "resetting": resetting,
-    "sending 16 wrong bytes": saying(b"w" * 16),
-    "sending half a proof's length": saying(b"w" * 8),
-    "sending without end": saying(b"w" * 1000),
+    "sending 16 wrong bytes": sending(b"w" * 16),
+    "sending half a nonce's length": sending(b"w" * 8),
+    "sending without end": sending(b"w" * 1000),
 }
 
 
 @pytest.mark.parametrize("kind", sorted(STRANGERS))
-@pytest.mark.parametrize("how", ["eager", "lazy"])
+@pytest.mark.parametrize("how", ["eager", "lazy"][JYTHON:])  # each listener costs Jython 20 descriptors for good
 def test_own_connection_is_found_amid_strangers(stand_in, make_pair, relay, how, kind, family):
     strangers = []
 
@@ -78,9 +233,9 @@ def test_own_connection_is_found_amid_strangers(stand_in, make_pair, relay, how,
 
         def connect_ex(self, address):
             code = self.real.connect_ex(address)
-            if len(strangers) == 3:
+            if len(strangers) % 6 == 3:
                 for _ in range(3):
-                    come(listeners[0])
+                    come(listeners[-1])
             return code
 
     def come(address):
@@ -94,13 +249,13 @@ def test_own_connection_is_found_amid_strangers(stand_in, make_pair, relay, how,
     stand_in(relay(how).relayed(Watched))
     started = default_timer()
     pair = make_pair()
-    assert default_timer() - started < 0.2 + 2 * SLACK
+    assert default_timer() - started < 3 * (0.2 + 2 * SLACK)  # of three tries
     assert_is_a_pair(*pair)
-    assert len(strangers) == 6
+    assert len(strangers) == 18
     close(*strangers)
 
 
-def test_of_three_hundred_silent_strangers_a_bounded_number_is_held(stand_in, make_pair, relay, family):
+def test_of_three_hundred_silent_strangers_some_64_are_held(stand_in, make_pair, relay, family):
     strangers = []
     accepted = []
     held = []
@@ -126,60 +281,32 @@ def test_of_three_hundred_silent_strangers_a_bounded_number_is_held(stand_in, ma
     close(*strangers)
 
 
-@pytest.mark.parametrize("default", [7.5, 0.0, 1e-6])
-@pytest.mark.parametrize("how", ["eager", "lazy"])
-def test_both_ends_have_the_default_timeout_which_does_not_disturb_the_proof(stand_in, make_pair, relay, how, default):
-    stand_in(relay(how).relayed())
-    with default_timeout(default):
-        pair = make_pair()
-    assert [end.gettimeout() for end in pair] == [default, default]
-    assert_is_a_pair(*pair)
+# A relay that does not work
 
 
-def test_both_ends_block_where_no_default_timeout_is_set(stand_in, make_pair, relay):
-    stand_in(relay("lazy").relayed())
-    assert [end.gettimeout() for end in make_pair()] == [None, None]
+# The first where the client does not notice that the relay has hung up.
+FAILURES = (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054)
 
 
 @pytest.mark.parametrize("how", ["hanging up", "resetting", "never"])
-def test_relay_that_does_not_connect_on_is_an_error_within_ten_seconds(stand_in, family, relay, how):
-    class Noted(Hurried):
-        waits = []
-
+def test_relay_that_does_not_connect_on_is_an_error(stand_in, family, clock, relay, how):
     relay = relay(how)
-    made = stand_in(relay.relayed(Noted))
+    made = stand_in(relay.relayed(clock.hurried()))
     with pytest.raises(socket.error) as caught:
         fallback(family)
-    assert caught.value.errno in (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054)
+    assert caught.value.errno in FAILURES
     assert caught.value.errno == errno.ETIMEDOUT or how != "never"
-    assert sum(Noted.waits) < 10.1
+    assert clock.seconds < 10.1
     assert all(map(is_closed, relay.others(made)))
 
 
-@pytest.mark.parametrize("sizes", [[1] * 3, [0, 5, 0, 11], [15, 0, 1]], ids=str)
-def test_proof_that_goes_out_in_parts_is_sent_to_its_end(stand_in, make_pair, relay, sizes):
-    left = list(sizes)
-
-    class Partly(StandIn):
-        def send(self, data):
-            if not left:
-                return self.real.send(data)
-            size = left.pop(0)
-            if size == 0:
-                raise socket.error(errno.EAGAIN, "no room")
-            return self.real.send(data[:size])
-
-    stand_in(relay("eager").relayed(Partly))
-    assert_is_a_pair(*make_pair())
-    assert left == []
-
-
 @pytest.mark.parametrize("garbled", [0, 15])
-def test_connection_out_of_which_another_proof_comes_is_not_ours(stand_in, family, relay, garbled):
-    class Garbling(Hurried):
+def test_connection_that_receives_another_nonce_is_rejected(stand_in, family, clock, relay, garbled):
+    class Garbling(clock.hurried()):
         def accept(self):
-            accepted = StandIn.accept(self) if not guests else Hurried.accept(self)
-            guests.append(accepted)
+            # The first is awaited, however long the relay takes.
+            accepted = super(Garbling, self).accept() if candidates else StandIn.accept(self)
+            candidates.append(accepted)
             return accepted
 
         def send(self, data):
@@ -187,40 +314,10 @@ def test_connection_out_of_which_another_proof_comes_is_not_ours(stand_in, famil
             wrong[garbled] ^= 1
             return self.real.send(bytes(wrong))
 
-    guests = []
+    candidates = []
     relay = relay("eager")
     made = stand_in(relay.relayed(Garbling))
     with pytest.raises(socket.error) as caught:
         fallback(family)
-    assert caught.value.errno == errno.ETIMEDOUT
-    assert JYTHON or "1 from strangers" in str(caught.value)
+    assert caught.value.errno in FAILURES
     assert all(map(is_closed, relay.others(made)))
-
-
-def test_proof_is_read_off_even_where_the_address_tells_in_the_end(stand_in, make_pair, family):
-    """A stranger came first, so it was sent; our own connection then comes from its own address."""
-    strangers = []
-    sent = []
-
-    class AfterStranger(StandIn):
-        def connect_ex(self, address):
-            if not strangers:
-                strangers.append(RealSocket(family, socket.SOCK_STREAM))
-                strangers[0].connect(address)
-                await_connection(made[0].real)
-                self.real.setblocking(True)
-                self.real.connect(address)
-                self.real.setblocking(False)
-                return 0
-            return self.real.connect_ex(address)
-
-        def send(self, data):
-            sent.append(data)
-            return self.real.send(data)
-
-    made = stand_in(AfterStranger)
-    first, second = make_pair()
-    assert first.getpeername()[1] == second.getsockname()[1]
-    assert len(b"".join(sent[:1])) == 16
-    assert_is_a_pair(first, second)
-    close(*strangers)

@@ -24,8 +24,7 @@ class Relay(object):
         self.family = family
         self.how = how
         self.target = None
-        self.has_passed_on = threading.Event()  # as many bytes as a nonce has
-        self.passed_on = None  # when that was, for the last client
+        self.held = 0.0  # seconds that it took its time for, in all
         self.stopped = threading.Event()
         self.socks = []
         self.threads = []
@@ -108,7 +107,9 @@ class Relay(object):
     def connect_on(self, near):
         target = self.meant_for(near)
         if self.how == "slow":
+            started = default_timer()
             self.stopped.wait(self.WHILE)
+            self.held += default_timer() - started
         far = self.open()
         # Else it may be given the client's very port, since the two go to different listeners.
         far.bind((self.address[0], 0))
@@ -117,7 +118,6 @@ class Relay(object):
             for sock in (near, far):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             back = in_thread(self.carry, far, near)
-            self.threads.append(back)
             self.carry(near, far)
             back.join()
         finally:
@@ -125,17 +125,17 @@ class Relay(object):
 
     def carry(self, source, sink):
         count = 0
+        started = None
         try:
             while self.await_any(source):
                 data = source.recv(1 if self.how == "trickling" and count < self.TRICKLE else 65536)
                 if not data:
                     break
                 count += len(data)
+                started = started or default_timer()
                 if self.how == "trickling" and count <= self.TRICKLE:
                     self.stopped.wait(0.002)
-                if count - len(data) < 16 <= count:
-                    self.passed_on = default_timer()
-                    self.has_passed_on.set()
+                    self.held += default_timer() - started if count == 16 else 0  # bytes that a nonce has
                 sink.sendall(data)
             hang_up(sink, socket.SHUT_WR)
         except (socket.error, select.error):  # either has gone

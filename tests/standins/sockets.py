@@ -1,5 +1,6 @@
 """What stands for socket.socket: passes on to a real one what a test has nothing to do in."""
 
+import errno
 import select
 import socket
 
@@ -14,6 +15,11 @@ class StandIn(object):
 
     def __getattr__(self, name):
         return getattr(self.real, name)
+
+    @property
+    def _sock(self):
+        """The system's own socket, in Python 2 and PySocks: it is this that stands for it."""
+        return self
 
     def accept(self):
         sock, peer = self.real.accept()
@@ -57,22 +63,71 @@ def passing_calls(pass_on):
     return Passing
 
 
-class Hurried(StandIn):
-    """Has no wait last, though each runs out, and notes how long it should have been.
+class Unconnected(StandIn):
+    """Its connect is under way for good, as where a firewall drops what it sends."""
 
-    The module adds up the waits that ran out, and so believes that the time has passed.
-    """
+    def connect_ex(self, address):
+        return errno.EINPROGRESS
 
-    waits = None  # a list, in a class of the test's
+    def send(self, data):
+        raise socket.error(errno.EAGAIN, "not connected yet")
 
-    def settimeout(self, seconds):
-        self.hurries = bool(seconds)
-        if self.waits is not None and seconds:
-            self.waits.append(seconds)
-        # Where nobody is there a wait takes a millisecond at least, and Jython's threads have to come to their turn.
-        self.real.settimeout(seconds / 50.0 if seconds and JYTHON else seconds)
 
-    def accept(self):
-        if self.hurries and not JYTHON and not select.select([self.real], [], [], 0)[0]:
-            raise socket.timeout("timed out")
-        return StandIn.accept(self)
+class Clock(object):
+    """Goes on by what hurried stand-ins wait for in vain, which takes no time, and by what a test adds."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+    def hurried(self, cls=StandIn):
+        """A stand-in that has no wait last."""
+        clock = self
+
+        class Hurried(cls):
+            timeout = None
+
+            def setblocking(self, blocking):
+                self.timeout = None
+                self.real.setblocking(blocking)
+
+            def settimeout(self, seconds):
+                self.timeout = seconds
+                # Jython's threads have to come to their turn.
+                self.real.settimeout(max(seconds / 50.0, 0.001) if seconds and JYTHON else seconds)
+
+            def accept(self):
+                return self.waiting(lambda: cls.accept(self))
+
+            def recv(self, size):
+                return self.waiting(lambda: self.real.recv(size))
+
+            def waiting(self, call):
+                try:
+                    # Where nobody is there a wait takes a millisecond at least.
+                    if self.timeout and not JYTHON and not select.select([self.real], [], [], 0)[0]:
+                        raise socket.timeout("timed out")
+                    return call()
+                except socket.timeout:
+                    clock.seconds += self.timeout
+                    raise
+
+        return Hurried
+
+
+def going(ways, cls=StandIn):
+    """A stand-in whose clients go to these relays in turn, the last for all others; and the clients."""
+    gone = []
+
+    class Going(cls):
+        def connect_ex(self, address):
+            if self not in gone:
+                gone.append(self)
+            way = ways[min(gone.index(self), len(ways) - 1)]
+            if way:
+                way.target = address
+            return connect_ex_of(cls, self)(way.address if way else address)
+
+    return Going, gone

@@ -100,8 +100,8 @@ _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" els
 def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """Return two sockets that are connected: the accepted end, then the connecting end.
 
-    family is AF_INET (which None means too) or AF_INET6, type SOCK_STREAM, proto 0; else ValueError is raised. Both ends
-    have the timeout that socket.getdefaulttimeout() says (seconds, or None) and send small writes at once (TCP_NODELAY).
+    family is AF_INET (or None, which means it) or AF_INET6, type SOCK_STREAM, proto 0; else it is a ValueError. Both
+    ends have the timeout that socket.getdefaulttimeout() says (seconds), and send small writes at once (TCP_NODELAY).
 
     Raises socket.error: with the system's errno when a call fails, as it does for a family whose loopback address is
     absent; with ETIMEDOUT when no pair was made within 10 seconds, for which a firewall, antivirus or proxy is the
@@ -377,6 +377,9 @@ def _close_all(socks):
     if socks:
         try:
             _close(socks[-1])
+        except BaseException:  # it may have come before the socket was closed
+            _close(socks[-1])
+            raise
         finally:
             socks.pop()
             _close_all(socks)

@@ -4,6 +4,7 @@ The fallback is tested as the module defines it, on every Python. Where the syst
 assertions that both must satisfy run over that as well.
 """
 
+import io
 import os
 import socket
 
@@ -12,7 +13,7 @@ import pytest
 from standins.relay import Relay
 from standins.sockets import Clock
 from standins.strangers import Flooder
-from support import HAS_NATIVE, HOSTS, JYTHON, close, fallback, has_address, module, open_sockets
+from support import HAS_NATIVE, HOSTS, JYTHON, SOURCE, close, fallback, has_address, module, open_sockets
 
 if JYTHON:
     from java.lang import Throwable
@@ -149,3 +150,14 @@ def nothing_left_open():
     # Jython by itself loses a socket now and then when a listener is closed with a client on its
     # way (2 of 40), so there a test of a failure can only ask whether each socket was closed.
     assert JYTHON or open_sockets() == before
+
+
+@pytest.fixture
+def vendor(tmpdir):
+    """A package that has the one file, under another name."""
+    folder = tmpdir.mkdir("library").mkdir("vendor")
+    for package in ("library", "library/vendor"):
+        tmpdir.join(package, "__init__.py").write("")
+    with io.open(SOURCE, encoding="ascii") as source:
+        folder.join("pairs.py").write(source.read())
+    return tmpdir

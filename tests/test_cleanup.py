@@ -101,6 +101,9 @@ GIVEN_UP = (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE) 
 
 def is_right(outcome, fault, call):
     """Whether this may come of the fault at this call: a pair, the fault itself, or a connection that was given up."""
+    if call == "recv" and isinstance(fault, socket.error):
+        # Of a client, which receives nothing as long as it is not lost.
+        return outcome.errno == fault.errno
     if outcome is fault:
         # On Jython our own end is asked for its fileno, too, so as to keep the strangers with it.
         return not isinstance(fault, socket.error) or call not in PASSED_OVER or JYTHON and call == "accepted fileno"

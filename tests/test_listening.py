@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from conftest import maker
 from standins.sockets import StandIn
 from support import HOSTS, RealSocket, assert_is_a_pair, assert_is_direct, close, load_copy
 
@@ -42,14 +43,15 @@ def test_a_hundred_connections_can_come_before_ours(stand_in, make_pair, family)
 
 
 @pytest.fixture
-def make_exclusive_pair(family, monkeypatch):
-    """Makes pairs where ports can be bound exclusively, as on Windows."""
+def make_exclusive_pair(monkeypatch, family):
+    """Makes pairs where ports can be exclusive, as on Windows."""
     if not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
         monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", -5, raising=False)
-    made = []
-    function = load_copy().fallback_socketpair
-    yield lambda: made.extend(function(family)) or made
-    close(*made)
+    copy = load_copy()  # held, since Python 2 empties a module that nobody holds
+    make, made = maker(copy.fallback_socketpair, family)
+    yield make
+    for pair in made:
+        close(*pair)
 
 
 def test_asks_for_an_exclusive_port_and_never_for_a_shared_one(stand_in, make_exclusive_pair):

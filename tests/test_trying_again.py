@@ -205,8 +205,8 @@ def test_ipv6_has_one_loopback_address_for_all_tries(stand_in):
 
 
 @pytest.mark.parametrize("call", ["bind", "listen"])
-@pytest.mark.parametrize("code", [errno.EADDRNOTAVAIL, errno.EACCES, 10049])
-def test_usual_address_is_taken_where_others_are_refused(stand_in, call, code):
+@pytest.mark.parametrize("code", [errno.EADDRNOTAVAIL, 10049])
+def test_usual_address_is_taken_where_others_are_absent(stand_in, call, code):
     """As macOS does."""
     refused = []
 
@@ -232,6 +232,26 @@ def test_usual_address_is_taken_where_others_are_refused(stand_in, call, code):
     assert_is_direct(*pair)
     assert [sock for sock in made if not is_closed(sock)] == [pair[1], pair[0]]
     close(*pair)
+
+
+@pytest.mark.parametrize("code", [errno.EADDRINUSE, errno.EACCES, 10048, 10013])
+def test_usual_address_is_not_taken_for_want_of_ports_on_others(stand_in, code):
+    """Else whoever holds all ports but one has the address chosen that he knows."""
+    hosts = []
+
+    class WithoutPorts(once("connect_ex", errno.EADDRINUSE)[0]):
+        def bind(self, address):
+            hosts.append(address[0])
+            if address[0] != "127.0.0.1":
+                raise socket.error(code, "no port")
+            self.real.bind(address)
+
+    made = stand_in(WithoutPorts)
+    with pytest.raises(socket.error) as caught:
+        fallback()
+    assert caught.value.errno == code
+    assert hosts.count("127.0.0.1") == 1
+    assert all(map(is_closed, made))
 
 
 # Lost for real

@@ -28,8 +28,8 @@ The idea, to listen, connect and accept within one thread, is Geert Jansen's pub
 answer to what was reported against its copies: an unrelated peer is not taken for our own client (CVE-2024-3219) and
 does not end the call, a relay does no harm, waiting has an end, and where ports run out another address has more.
 
-A pair is ours when its two ends name each other, which no two other living connections do. Otherwise a nonce tells
-which connection has our client at its other end. Such a pair is relayed, and is believed when three in a row are, the
+A pair is ours when its two ends name each other, which the system is asked of both. Otherwise a nonce tells which
+connection has our client at its other end. Such a pair is relayed, and is believed when three in a row are, the
 later two at addresses that nobody knew (IPv6, and macOS, have one alone). Whoever owns the relay reads what it relays.
 
 Limits: AF_INET and AF_INET6, SOCK_STREAM only; it is TCP. ``socket.socket`` is used as it is found, replaced or not.
@@ -55,7 +55,7 @@ def _numbers(*names):
 
 _JYTHON = os.name == "java"
 _WASI = sys.platform == "wasi"
-_KNOWS_THE_DEAD = os.name == "posix"  # Windows and Jython remember the peer of a connection that was reset
+_REMEMBERS_PEERS = os.name != "posix"  # Windows and Jython have one, too, for a connection that was reset
 # Literal addresses, since a hosts file may send "localhost" anywhere, and as getpeername() has them.
 _LOOPBACK = {socket.AF_INET: "127.0.0.1"}
 if hasattr(socket, "AF_INET6"):
@@ -64,8 +64,7 @@ _FAMILIES = [None] + list(_LOOPBACK)  # a list, in which what cannot be hashed i
 
 # Windows lets another process take over a port that was not bound exclusively.
 _EXCLUSIVE = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-# A number, since Jython has no SOMAXCONN and refuses listen() without one.
-_BACKLOG = 128
+_BACKLOG = 128  # a number, since Jython has no SOMAXCONN and refuses listen() without one
 _TIMEOUT = 10  # seconds, for all tries: loopback connects in microseconds, what takes so long is being held back
 _FIRST_WAIT = 0.001  # seconds; not 0, at which eventlet's accept() hands out a socket that blocks all green threads
 _LONGEST_WAIT = 0.02  # seconds; the nonce may arrive unnoticed by accept(), and Windows hears Ctrl-C between waits
@@ -167,10 +166,11 @@ def _listen(family, host, opened):
     try:
         listener.bind((host, 0))
         listener.listen(_BACKLOG)
-    except socket.error:
-        if host == _LOOPBACK[family]:
+    except socket.error as error:
+        # macOS has no other. Whoever holds all ports would choose the address for us where that counted too.
+        if host == _LOOPBACK[family] or _number(error) not in {errno.EADDRNOTAVAIL, 10049}:
             raise
-        return _listen(family, _LOOPBACK[family], opened)  # the only one that macOS has
+        return _listen(family, _LOOPBACK[family], opened)
     # After listen(), before which Jython has no port. A layered Windows provider has said 0.0.0.0 for the host.
     return listener, (host, listener.getsockname()[1])
 
@@ -232,16 +232,31 @@ class _Candidate(object):
 
 
 def _is_direct(client, server, address):
-    """Whether the two ends name each other. No two other living connections do, and a dead one has no peer."""
+    """Whether the two ends name each other, as those of a living connection do, and a dead one has no peer."""
     # The system's own socket, where it is wrapped: PySocks has getpeername() tell the address beyond its proxy.
     client = getattr(client, "_sock", client)
+    if _REMEMBERS_PEERS:
+        _raise_if_lost(client, address)
     try:
         # In this order, since on WASI getsockname() of a client that is connecting ends the process.
-        named = client.getpeername()[:2] == address and client.getsockname() == server.getpeername()
-        # A client that lives has received nothing.
-        return named and (_KNOWS_THE_DEAD or not select.select([client], [], [], 0)[0])
+        return client.getpeername()[:2] == address and client.getsockname() == server.getpeername()
     except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
         return False
+
+
+def _raise_if_lost(client, address):
+    """Raise socket.error if client has failed to connect, or was reset or sent something since."""
+    # Winsock starts anew where connect_ex is asked. WASI says EINPROGRESS of what is under way.
+    code = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code in _CONNECTING:
+        code = errno.ECONNRESET
+        try:
+            client.recv(1)
+        except socket.error as error:
+            code = _number(error)
+            if code in _TOO_SOON:
+                return
+    raise _connect_error(address, code)
 
 
 class _Authentication(object):
@@ -257,7 +272,7 @@ class _Authentication(object):
         self.listener, self.client, self.address = listener, client, address
         self.candidates, self.came, self.wait = [], 0, _FIRST_WAIT
         self.nonce = self.unsent = b""
-        self.rejected = []  # on Jython; see reject_others
+        self.accepted = []
         while True:
             newcomer = self.accept()
             # What was sent has to be read off. On Jython a dead connection has a peer, and the client one too soon.
@@ -267,7 +282,10 @@ class _Authentication(object):
             self.send_nonce()
             server = self.authenticated(newcomer)
             if server is not None:
-                self.reject_others(server)
+                if _JYTHON:
+                    # It counts a connection out when it is closed and again when it is collected, and hangs up on all
+                    # that the listener accepted when it counts none.
+                    server._sock.accepted = self.accepted
                 return server, _is_direct(self.client, server, self.address)
             self.check_deadline()
 
@@ -277,6 +295,8 @@ class _Authentication(object):
             self.listener.settimeout(self.wait)
             sock, _ = self.listener.accept()
             self.opened.append(sock)
+            if _JYTHON:
+                self.accepted.append(sock._sock)
         except socket.timeout:
             self.waited += self.wait
             self.wait = min(2 * self.wait, _LONGEST_WAIT)
@@ -291,13 +311,12 @@ class _Authentication(object):
 
     def send_nonce(self):
         """Send what is left of the nonce, as soon as that is possible; socket.error if client has failed."""
-        # Winsock starts anew where connect_ex is asked. WASI says EINPROGRESS of what is under way.
-        code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code not in _CONNECTING:
-            raise _connect_error(self.address, code)
         if not self.nonce:
             self.nonce = self.unsent = os.urandom(_NONCE_SIZE)
-        if not self.unsent or _JYTHON and not _ask_connect(self.client, self.address):
+        if _JYTHON and not _ask_connect(self.client, self.address):
+            return
+        _raise_if_lost(self.client, self.address)
+        if not self.unsent:
             return
         try:
             if _WASI:
@@ -327,21 +346,8 @@ class _Authentication(object):
     def reject(self, candidate):
         """Close a connection that is not ours. Nothing that comes of it ends the call."""
         self.candidates.remove(candidate)
-        if _JYTHON:
-            try:
-                self.rejected.append(candidate.sock.fileno())
-            except socket.error:  # EBADF, of what has gone
-                pass
         _close(candidate.sock)
         self.opened.remove(candidate.sock)
-
-    def reject_others(self, server):
-        for candidate in [each for each in self.candidates if each.sock is not server]:
-            self.reject(candidate)
-        if self.rejected:
-            # Jython counts a connection out when it is closed and again when it is collected, and hangs up on all
-            # that the listener accepted when it counts none. There fileno() is the socket itself.
-            server.fileno().rejected = self.rejected
 
     def check_deadline(self):
         """Raise socket.error after ten seconds of the clock, or of waits where it stands still or is put back."""

@@ -61,8 +61,8 @@ FATES = [
     relayed("relayed slowly from the first byte on", "lazy", 0.2),
     TRICKLED,
     HESITANT,
-    relayed("relayed by one that hangs up", "hanging up", 0.1, result="timed out"),
-    relayed("relayed by one that breaks off", "breaking off", 0.001, result="timed out"),
+    relayed("relayed by one that hangs up", "hanging up", 0.1, result="lost"),
+    relayed("relayed by one that breaks off", "breaking off", 0.001, result="lost"),
     relayed("relayed by one that resets", "resetting", 0.1, result="lost"),
     relayed("relayed by one that never connects on", "never", 0, result="timed out"),
 ]

@@ -214,6 +214,8 @@ class Socket(object):
         self.call()
         end, world = self.end, self.world
         assert not self.blocks, "recv would block for ever"
+        if self.state != "accepted":
+            return self.recv_of_client(size)
         if self.timeout:
             world.wait_and_be_late(self.timeout, lambda: end.incoming or end.finished)
         if end.incoming and (self.system.reads_after_reset or not end.reset):
@@ -231,6 +233,17 @@ class Socket(object):
         if end.reset:
             raise socket.error(self.system.number("ECONNRESET"), "reset")
         return b""
+
+    def recv_of_client(self, size):
+        if self.state != "connected":
+            raise socket.error(self.system.no_peer, "not connected")
+        data, self.end.incoming = self.end.incoming[:size], self.end.incoming[size:]
+        if self.end.reset:
+            self.has_told_failure = True
+            raise socket.error(self.system.number("ECONNRESET"), "reset")
+        if not data and not self.end.finished:
+            raise socket.error(self.system.number("EAGAIN"), "nothing yet")
+        return data
 
     def send(self, data):
         self.call()
@@ -256,8 +269,8 @@ class Socket(object):
         if self.state == "connecting" and self.is_ready:
             self.state = "connected"
 
-    def fileno(self):
-        self.call()
+    @property
+    def _sock(self):
         return self
 
     def close(self):

@@ -19,7 +19,7 @@ build() {
     debian_packages
     at_once unstable_root windows_27 windows_34 windows_36 windows_embedded wasi
     wine_prefixes
-    touch built
+    touch "$built"
 }
 
 at_once() { # functions...; the first that fails ends it

@@ -42,13 +42,15 @@ shift
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=${here%/*/*}
 mkdir -p "$PYTHONS"
+# What another recipe built is built anew.
+built=built-$(cat "$here/build.sh" "$here/wasi_guest.py" | cksum | cut -d " " -f 1)
 (
     flock 9
-    if ! [ -e "$PYTHONS/built" ]; then
+    if ! [ -e "$PYTHONS/$built" ]; then
         echo "building Pythons in $PYTHONS" >&2
         cd "$PYTHONS"
         find . -mindepth 1 -xdev ! -name lock -delete
-        trap '[ -e built ] || tail -n 40 build.log >&2' EXIT
+        trap '[ -e "$built" ] || tail -n 40 build.log >&2' EXIT
         . "$here/build.sh"
         build >build.log 2>&1
     fi

@@ -49,7 +49,7 @@ built=built-$(cat "$here/build.sh" "$here/wasi_guest.py" | cksum | cut -d " " -f
     if ! [ -e "$PYTHONS/$built" ]; then
         echo "building Pythons in $PYTHONS" >&2
         cd "$PYTHONS"
-        find . -mindepth 1 -xdev ! -name lock -delete
+        find . -mindepth 1 -xdev ! -path ./lock -delete
         trap '[ -e "$built" ] || tail -n 40 build.log >&2' EXIT
         . "$here/build.sh"
         build >build.log 2>&1

@@ -1,6 +1,5 @@
 """python -m backports_socketpair PROGRAM: the processes that multiprocessing starts have a pair that works, too."""
 
-import multiprocessing
 import os
 import sys
 import textwrap
@@ -11,12 +10,14 @@ from standins.refusal import CAN_REFUSE, start_refused
 from support import HAS_NATIVE, start_python
 
 if sys.version_info >= (3, 4):
+    import multiprocessing
+
     WAYS = [way for way in multiprocessing.get_all_start_methods() if way != "fork"]
 else:
     WAYS = ["spawn"] if os.name == "nt" else []
 
 pytestmark = [
-    pytest.mark.skipif(not WAYS, reason="this Python's children are forked, and have what their parent has"),
+    pytest.mark.skipif(not WAYS, reason="this Python's children are forked, or it has no multiprocessing"),
     pytest.mark.skipif(HAS_NATIVE and not CAN_REFUSE, reason="the system's own function is not replaced"),
 ]
 each_way = pytest.mark.parametrize("way", WAYS)

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from standins.sockets import StandIn
-from support import JYTHON, assert_is_direct, close, default_timeout, fallback
+from support import JYTHON, WINDOWS, assert_is_direct, close, default_timeout, fallback
 
 
 def test_returns_the_accepted_end_then_the_connecting_end(stand_in, make_pair):
@@ -90,7 +90,7 @@ def test_nothing_is_sent_where_the_ends_name_each_other(stand_in, make_pair):
         def send(self, *_):
             raise AssertionError("sent")
 
-        sendall = sendto = recv = send
+        sendall = sendto = send
 
     stand_in(Mute)
     assert_is_direct(*[end.real for end in make_pair()])
@@ -139,7 +139,7 @@ def test_default_timeout_is_not_the_listeners(stand_in, make_pair, default):
 
 @pytest.mark.skipif(JYTHON, reason="how often Jython has to be asked is a matter of its threads")
 def test_ordinary_pair_takes_eighteen_calls(stand_in, make_pair):
-    """And one where ports can be exclusive."""
+    """And one where ports can be exclusive, and two where a client that was reset still has a peer."""
     calls = []
 
     class Counting(StandIn):
@@ -160,4 +160,5 @@ def test_ordinary_pair_takes_eighteen_calls(stand_in, make_pair):
 
     stand_in(Counting)
     make_pair()
-    assert len(calls) <= 18 + hasattr(socket, "SO_EXCLUSIVEADDRUSE"), " ".join(calls)
+    more = hasattr(socket, "SO_EXCLUSIVEADDRUSE") + 2 * WINDOWS
+    assert len(calls) <= 18 + more, " ".join(calls)

@@ -64,6 +64,8 @@ module._TIMEOUT = 0.5
 class NeverConnecting(socket.socket):
     def connect_ex(self, address):
         return errno.EINPROGRESS
+    def send(self, data):
+        raise socket.error(errno.EAGAIN, "not connected yet")
 socket.socket = NeverConnecting
 try:
     socket.socketpair()

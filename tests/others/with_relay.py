@@ -78,7 +78,8 @@ def timed():
     return took
 print(sorted(timed() for _ in range(11))[5])
 """
-    assert float(run(python, "-c", program).stdout.split()[-1]) < 0.1
+    # Jython takes some 0.06 s for each of the three that have to be relayed in a row.
+    assert float(run(python, "-c", program).stdout.split()[-1]) < (0.3 if "jython27" in python else 0.1)
 
 
 # asyncio and servers on Windows, whose own socketpair is an emulation

@@ -54,7 +54,7 @@ def _become_main(argv):
     """Have a __main__ as Python makes it for a program."""
     # Python 2 would empty ours if nobody held it.
     ours = vars(_become_main.__dict__.setdefault("ours", sys.modules["__main__"]))
-    sys.modules["__main__"] = type(sys)("__main__")
+    sys.modules["__main__"] = type(runpy)("__main__")  # Jython's sys is no module
     sys.argv[:] = argv
     names = vars(sys.modules["__main__"])
     names["__builtins__"] = ours["__builtins__"]

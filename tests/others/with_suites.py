@@ -19,11 +19,12 @@ WINDOWS_313 = [os.path.join(os.path.dirname(HERE), "pythons", "run.sh"), "win313
 
 
 class Suite:
-    def __init__(self, all_of_it, part, least, differs=(), python=(sys.executable,), passes=False):
+    def __init__(self, all_of_it, part, least, differs=(), may=(), python=(sys.executable,), passes=False):
         self.all_of_it = all_of_it
         self.part = part
         self.least = least  # tests
         self.differs = set(differs)
+        self.may_differ = set(may)
         self.python = list(python)
         self.passes = passes  # all of it, over ours
 
@@ -41,10 +42,17 @@ ANYIO_TESTS = ["tests/streams/test_tls.py"] + [
     "tests/test_%s.py" % name
     for name in ("eventloop", "from_thread", "signals", "sockets", "subprocesses", "to_process", "to_thread")
 ]
+# A request has to be there in a tenth of a second, over TLS too, amid all else that runs.
+TORNADO_HURRIES = [
+    "tornado.test.simple_httpclient_test.%sTestCase.test_request_timeout" % name
+    for name in ("SimpleHTTPClient", "SimpleHTTPSClient")
+]
 PASSES_DESCRIPTORS = "tests/test_sockets.py::TestUNIXStream::test_send_fds_large_message[%s]"
 
 SUITES = {
-    "tornado": Suite(["tornado.test.runtests"], ["tornado.test.runtests", "tornado.test.ioloop_test"], 1500),
+    "tornado": Suite(
+        ["tornado.test.runtests"], ["tornado.test.runtests", "tornado.test.ioloop_test"], 1500, may=TORNADO_HURRIES
+    ),
     "trio": Suite(TRIO + ["trio._tests"], TRIO + ["trio._core._tests.test_io"], 600),
     "anyio": Suite(
         ANYIO + ANYIO_TESTS,
@@ -121,11 +129,11 @@ def differences(suite, start):
 
 def test_each_test_does_what_it_does_over_pythons_own_pairs(suite, differences):
     found = differences()
-    if set(found) != suite.differs:
+    if set(found) - suite.may_differ != suite.differs:
         # Some need a port that nobody else has, or to be in time, amid all else that runs: they do not differ twice.
         again = differences()
         found = {test: outcomes for test, outcomes in found.items() if test in again}
-    assert set(found) == suite.differs, found
+    assert set(found) - suite.may_differ == suite.differs, found
 
 
 def test_suite_fails_over_a_function_that_raises_so_that_ours_is_known_to_be_in_force(suite, start):

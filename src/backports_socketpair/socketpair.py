@@ -285,7 +285,7 @@ class _Authentication(object):
                 if _JYTHON:
                     # It counts a connection out when it is closed and again when it is collected, and hangs up on all
                     # that the listener accepted when it counts none.
-                    server._sock.accepted = self.accepted
+                    server._sock.strangers = self.accepted
                 return server, _is_direct(self.client, server, self.address)
             self.check_deadline()
 
@@ -313,10 +313,8 @@ class _Authentication(object):
         """Send what is left of the nonce, as soon as that is possible; socket.error if client has failed."""
         if not self.nonce:
             self.nonce = self.unsent = os.urandom(_NONCE_SIZE)
-        if _JYTHON and not _ask_connect(self.client, self.address):
-            return
         _raise_if_lost(self.client, self.address)
-        if not self.unsent:
+        if not self.unsent or _JYTHON and not _ask_connect(self.client, self.address):
             return
         try:
             if _WASI:

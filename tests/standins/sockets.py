@@ -18,8 +18,8 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """The system's own socket, in Python 2 and PySocks: it is this that stands for it."""
-        return self
+        """The system's own socket, in Python 2 and PySocks: it is this that stands for it. Jython counts its own."""
+        return self.real._sock if JYTHON else self
 
     def accept(self):
         sock, peer = self.real.accept()

@@ -249,6 +249,8 @@ def _raise_if_lost(client, address):
     # Winsock starts anew where connect_ex is asked. WASI says EINPROGRESS of what is under way.
     code = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code in _CONNECTING:
+        if _JYTHON and not _ask_connect(client, address):
+            return  # before, it receives the end
         code = errno.ECONNRESET
         try:
             client.recv(1)

@@ -110,13 +110,13 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     if family not in _FAMILIES or type != socket.SOCK_STREAM or proto != 0:
         given = "family=%r, type=%r, proto=%r" % (family, type, proto)
         raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
-    timeout = socket.getdefaulttimeout()
-    opened = []
+    timeout, opened = socket.getdefaulttimeout(), []
     try:
         pair = _connected_pair(family or socket.AF_INET, opened)
         for end in pair:
             # On Windows and BSD the accepted end may not block, while Python 2 believes that it does.
-            end.settimeout(timeout)
+            if end.gettimeout() != timeout or str is bytes:
+                end.settimeout(timeout)
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
             _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
         for sock in opened:
@@ -235,9 +235,9 @@ def _is_direct(client, server, address):
     """Whether the two ends name each other, as those of a living connection do, and a dead one has no peer."""
     # The system's own socket, where it is wrapped: PySocks has getpeername() tell the address beyond its proxy.
     client = getattr(client, "_sock", client)
-    if _REMEMBERS_PEERS:
-        _raise_if_lost(client, address)
     try:
+        if _REMEMBERS_PEERS and select.select([client], [], [], 0)[0]:
+            return False  # it was reset, or sent something
         # In this order, since on WASI getsockname() of a client that is connecting ends the process.
         return client.getpeername()[:2] == address and client.getsockname() == server.getpeername()
     except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone

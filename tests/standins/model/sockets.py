@@ -61,6 +61,9 @@ class Socket(object):
         self.timeout = seconds
         self.blocks = seconds is None
 
+    def gettimeout(self):
+        return self.timeout
+
     def setblocking(self, blocks):
         self.settimeout(None if blocks else 0.0)
 
@@ -205,7 +208,8 @@ class Socket(object):
         if end.reset and system.reset:
             raise socket.error(system.reset, "it has gone")
         accepted = Socket(world.family, end=end)
-        accepted.blocks = accepted.blocks and not system.inherits
+        # Python 3's accept() sees to it that what inherits this blocks, where there is no default timeout.
+        accepted.blocks = accepted.blocks and (not system.inherits or str is not bytes)
         world.held = world.held_then = world.held + 1
         world.most_held = max(world.most_held, world.held)
         return accepted, self.told(end.peer) if system.names_reset or not end.reset else None

@@ -91,8 +91,8 @@ class Calls(object):
 
 # What the system says of these does not end the call: of a candidate, of a socket that is closed, of an option, and of
 # an address. A try that is not the first listens elsewhere if it may.
-PASSED_OVER = ["close", "setsockopt", "getpeername"]
-PASSED_OVER += ["accepted %s" % name for name in PASSED_OVER + ["getsockname", "recv", "fileno"]]
+PASSED_OVER = ["close", "setsockopt", "getpeername", "fileno"]
+PASSED_OVER += ["accepted %s" % name for name in PASSED_OVER + ["getsockname", "recv"]]
 SOMETIMES = ["getsockname", "bind", "listen", "accepted setblocking", "accepted settimeout"]
 SOMETIMES += ["connect_ex"] * JYTHON  # whose client is asked again
 # A connection that was given up, which its other end may notice before the time is up. ENOTCONN is Jython's.

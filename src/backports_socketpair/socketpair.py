@@ -274,7 +274,7 @@ class _Authentication(object):
         self.listener, self.client, self.address = listener, client, address
         self.candidates, self.came, self.wait = [], 0, _FIRST_WAIT
         self.nonce = self.unsent = b""
-        self.accepted = []
+        self.accepted = []  # on Jython
         while True:
             newcomer = self.accept()
             # What was sent has to be read off. On Jython a dead connection has a peer, and the client one too soon.

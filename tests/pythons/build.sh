@@ -19,6 +19,7 @@ build() {
     debian_packages
     at_once unstable_root windows_27 windows_34 windows_36 windows_embedded wasi
     wine_prefixes
+    at_once compiled_34 jython_prepared
     touch "$built"
 }
 
@@ -108,7 +109,8 @@ windows_python() { # version, as in python27.dll
 standard_library() { # version, such as 2.7, and folder
     local from
     from=$("$(local_python "$1")" -c 'import os; print(os.path.dirname(os.__file__))')
-    tar c -C "$from" --exclude=lib-dynload --exclude=site-packages --exclude=__pycache__ . | tar x -C "$2"
+    # With what is compiled, which each process would compile anew.
+    tar c -C "$from" --exclude=lib-dynload --exclude=site-packages --exclude='*.opt-*' . | tar x -C "$2"
 }
 
 windows_27() {
@@ -149,7 +151,8 @@ windows_36() {
     windows_python 36
     standard_library 3.6 win36/Lib
     modules 3.6 site36 pytest colorama atomicwrites importlib-metadata typing-extensions zipp
-    cp -r site36/. win36/Lib/site-packages
+    compiled 3.6 site36
+    cp -a site36/. win36/Lib/site-packages
 }
 
 windows_embedded() {
@@ -167,7 +170,30 @@ embedded_python() { # version, such as 3.8
     # With this file it would heed no PYTHONPATH.
     rm "win$name/python$name._pth"
     mkdir -p "win$name/Lib"
-    cp -r site38 "win$name/Lib/site-packages"
+    cp -a site38 "win$name/Lib/site-packages"
+    compiled "$1" "win$name/Lib/site-packages"
+}
+
+# Compiled beforehand, since no process that run.sh starts writes what it compiles, and each would do so anew.
+
+TOO_NEW=attr._next_gen # is not for Pythons before 3.6, nor imported there
+
+compiled() { # version, such as 3.8, and folder; on Windows it is the same
+    "$(local_python "$1")" -m compileall -q "$2"
+}
+
+compiled_34() { # no Linux Python of that version is to be had
+    (in_unstable wine "$PYTHONS/win34/python.exe" -m compileall -q -x "[\\\\/]tests?[\\\\/]|$TOO_NEW" "Z:$PYTHONS/win34/Lib")
+}
+
+# Jython's
+
+jython_prepared() {
+    # A java that starts in half the time: what runs for seconds does not repay what its best compiler takes.
+    mkdir jython
+    printf '#!/bin/sh\nexec %s -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$@"\n' "$(command -v java)" >jython/java
+    chmod +x jython/java
+    PATH=$PWD/jython:$PATH jython -m compileall -q -x "$TOO_NEW" site27
 }
 
 # WASI's

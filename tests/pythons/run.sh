@@ -69,7 +69,7 @@ win27 | win34 | win36 | win38 | win39 | win31[0-3])
     in_unstable wine "$PYTHONS/$name/python.exe" "$@"
     ;;
 jython27)
-    JYTHONPATH=$PYTHONS/site27:$path exec jython "$@"
+    PATH=$PYTHONS/jython:$PATH JYTHONPATH=$PYTHONS/site27:$path exec jython "$@"
     ;;
 wasi)
     # It would duplicate one, too.

@@ -117,6 +117,8 @@ class Relay(object):
             far.connect(target)
             for sock in (near, far):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if JYTHON:  # where recv() of what the other thread has closed would wait for ever
+                    sock.settimeout(1)
             back = in_thread(self.carry, far, near)
             self.carry(near, far)
             back.join()

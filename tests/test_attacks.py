@@ -39,10 +39,9 @@ def test_pair_comes_within_seconds_where_one_process_keeps_the_queue_full(stand_
             flooder.flood(*self.real.getsockname()[:2], way="crowd")
 
     stand_in(Crowded)
-    for _ in range(3):
-        started = default_timer()
-        assert_is_direct(*make_pair())
-        assert default_timer() - started < 5
+    started = default_timer()
+    assert_is_direct(*make_pair())
+    assert default_timer() - started < 5
 
 
 def test_stranger_on_our_clients_port_is_not_returned_where_our_client_goes_to_a_relay(

@@ -105,6 +105,8 @@ INTERRUPTED = [
     "raise KeyboardInterrupt",
     """
     import os, signal, threading
+    # What a shell runs in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
     threading.Event().wait(30)
     """,

@@ -143,8 +143,13 @@ def test_client_that_is_refused_later_is_raised_then(stand_in):
     """Both families side by side, since a client's next attempt, which is refused, comes a second after its first."""
     full = {}
     outcomes = {}
+    made = []
 
     class ToFullListener(StandIn):
+        def __init__(self, *args, **kwargs):
+            StandIn.__init__(self, *args, **kwargs)
+            made.append(self)
+
         def connect_ex(self, address):
             return self.real.connect_ex(addresses[self.real.family])
 
@@ -163,7 +168,7 @@ def test_client_that_is_refused_later_is_raised_then(stand_in):
         if has_address(name, host):
             full[getattr(socket, name)] = full_listener(getattr(socket, name), host)
     addresses = {family: listener.getsockname()[:2] for family, (listener, _) in full.items()}
-    made = stand_in(ToFullListener)
+    stand_in(ToFullListener)
     for thread in [in_thread(call, family) for family in full]:
         thread.join(20)
     assert sorted(outcomes) == sorted(full)

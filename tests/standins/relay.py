@@ -57,10 +57,6 @@ class Relay(object):
         """Where the client at the other end of near wanted to go."""
         return self.target
 
-    def others(self, made):
-        """What a stand-in made less what is the relay's own."""
-        return [sock for sock in made if sock.real not in self.socks]
-
     def stop(self):
         self.stopped.set()
         poke = RealSocket(self.family, socket.SOCK_STREAM)

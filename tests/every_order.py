@@ -14,21 +14,21 @@ BEFORE_THE_CLIENT = [(each,) for each in EACH if each[1] == MOMENTS[0]]
 
 
 @each_fate
-def test_own_pair_or_the_right_error_in_time_whichever_two_strangers_come_and_when(fates):
+def test_own_pair_or_right_error_whichever_two_strangers_come(fates):
     check_on_each_system(fates, [()] + (ONE + TWO if is_quick(fates[0]) else BEFORE_THE_CLIENT))
 
 
 @each_sequence
-def test_own_pair_or_the_right_error_in_time_whatever_becomes_of_each_try_and_whoever_comes(fates):
+def test_own_pair_or_right_error_whatever_becomes_of_tries_amid_strangers(fates):
     check_on_each_system(fates, [()] + BEFORE_THE_CLIENT)
 
 
 @pytest.mark.parametrize("fates", [[fate] for fate in DIVERTED], ids=named)
-def test_own_pair_through_a_relay_of_a_library_with_strangers_on_our_port_and_others(fates):
+def test_own_pair_through_a_librarys_relay_amid_strangers_on_any_port(fates):
     on_our_port = list(itertools.product(ON_OUR_PORT, MOMENTS))
     check_on_each_system(fates, [(each,) for each in on_our_port] + list(itertools.product(on_our_port, EACH)))
 
 
 @pytest.mark.parametrize("fates", [[fate] for fate in FATES if is_quick(fate)], ids=named)
-def test_own_pair_or_the_right_error_in_time_amid_a_crowd_whichever_stranger_had_our_port(fates):
+def test_own_pair_or_right_error_amid_a_crowd_that_has_our_port(fates):
     check_on_each_system(fates, [(HAD_OUR_PORT,)], crowd=300)

@@ -30,7 +30,7 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
 
 
 @pytest.mark.skipif(JYTHON, reason="Jython's threads, which finish a connect, get no turn amid such a crowd")
-def test_pair_comes_within_seconds_where_one_process_keeps_the_queue_full(stand_in, make_pair, flooder):
+def test_pair_comes_in_seconds_while_a_process_keeps_the_queue_full(stand_in, make_pair, flooder):
     """Our client's first packet is dropped, and is sent again after a second."""
 
     class Crowded(StandIn):
@@ -44,9 +44,7 @@ def test_pair_comes_within_seconds_where_one_process_keeps_the_queue_full(stand_
     assert default_timer() - started < 5
 
 
-def test_stranger_on_our_clients_port_is_not_returned_where_our_client_goes_to_a_relay(
-    stand_in, make_pair, family, relay
-):
+def test_stranger_on_our_port_is_not_returned_beside_a_relay(stand_in, make_pair, family, relay):
     strangers = []
     relay = relay("slow")
 

@@ -76,7 +76,7 @@ def run(tmpdir):
 
 @each_way
 @pytest.mark.parametrize("program", [["program.py"], ["-m", "program"]], ids=" ".join)
-def test_child_and_grandchild_have_the_fallback_before_they_import_the_program(write, run, way, program):
+def test_child_and_grandchild_have_it_before_the_program(write, run, way, program):
     write(way)
     told = run("-m", "backports_socketpair", *program)
     assert [each[:2] for each in told] == [(OURS, OURS), (OURS, OURS)]
@@ -104,7 +104,7 @@ def test_child_that_cannot_import_us_runs_all_the_same(write, run, tmpdir, way):
 
 
 @pytest.mark.skipif("forkserver" not in WAYS, reason="this Python has no fork server")
-def test_module_that_the_fork_server_imports_beforehand_has_the_fallback(write, run, tmpdir):
+def test_module_that_the_fork_server_preloads_has_the_fallback(write, run, tmpdir):
     code = "import socket, sys; print((socket.socketpair.__module__, sys.path), flush=True)"
     tmpdir.join("beforehand.py").write(code)
     write("forkserver", "multiprocessing.set_forkserver_preload(['beforehand']); start(tell)")
@@ -113,7 +113,7 @@ def test_module_that_the_fork_server_imports_beforehand_has_the_fallback(write, 
 
 
 @each_way
-def test_program_that_imports_multiprocessing_by_itself_first_is_reached(write, run, way):
+def test_program_that_imports_multiprocessing_first_is_reached(write, run, way):
     """As one does that calls install() and the like from a start-up file of its own."""
     write(way)
     code = """

@@ -215,27 +215,27 @@ def is_quick(fate):
 
 
 @each_fate
-def test_own_pair_or_the_right_error_in_time_whichever_strangers_come_and_when(fates):
+def test_own_pair_or_right_error_whichever_strangers_come(fates):
     check_on_each_system(fates, [()] + (TELLING if is_quick(fates[0]) else TELLING[:1]))
 
 
 @each_sequence
-def test_own_pair_or_the_right_error_in_time_whatever_becomes_of_each_try(fates):
+def test_own_pair_or_right_error_whatever_becomes_of_each_try(fates):
     check_on_each_system(fates, [(), TELLING[0]])
 
 
 @pytest.mark.parametrize("fates", [[fate] for fate in DIVERTED], ids=named)
-def test_own_pair_through_a_relay_of_a_library_with_strangers_on_our_port(fates):
+def test_own_pair_through_a_librarys_relay_amid_strangers_on_our_port(fates):
     check_on_each_system(fates, [()] + [((kind, moment),) for kind in ON_OUR_PORT for moment in (EARLY, SOON)])
 
 
 @pytest.mark.parametrize("fates", [[AT_ONCE], [ACCEPTED_LATER], [RELAYED], [RESET]], ids=named)
-def test_own_pair_or_the_right_error_in_time_amid_a_crowd_of_which_few_are_held_at_once(fates):
+def test_own_pair_or_right_error_amid_a_crowd_few_of_which_are_held(fates):
     check_on_each_system(fates, [[HAD_OUR_PORT]], crowd=300)
 
 
 @pytest.mark.parametrize("fates", [[AT_ONCE], [SOON_CONNECTED], [RELAYED], [HESITANT]], ids=named)
-def test_own_pair_in_time_amid_a_crowd_that_comes_before_and_after_our_client(fates):
+def test_own_pair_amid_a_crowd_before_and_after_our_client(fates):
     check_on_each_system(fates, [()], crowd=100, crowd_later=200)
 
 
@@ -245,13 +245,13 @@ def test_own_pair_in_time_amid_a_crowd_that_comes_again_and_again(fates):
 
 
 @pytest.mark.parametrize("clock", ["stands still", "is put back"])
-def test_own_pair_or_the_right_error_in_time_though_the_clock_is_no_help(clock):
+def test_own_pair_or_right_error_though_the_clock_is_no_help(clock):
     for fates in [[NEVER], [RELAYED], [RESET]] + SLOW:
         check_on_each_system(fates, [(), (("silent", SOON),)], clock=clock)
 
 
 @pytest.mark.parametrize("late", [0.3, 1.9, 2.0, 7.0])
-def test_timeout_after_ten_seconds_and_the_wait_then_under_way_though_waits_end_late(late):
+def test_timeout_after_ten_seconds_though_waits_end_late(late):
     check_on_each_system([NEVER], [()] + [((kind, moment),) for kind in STRANGERS for moment in MOMENTS], late=late)
 
 

@@ -98,7 +98,7 @@ def test_the_systems_own_function_is_never_replaced():
 
 
 @pytest.mark.skipif(HAS_NATIVE, reason="this system has a socketpair of its own")
-def test_where_the_system_has_none_the_fallback_is_in_place_after_one_line(tmpdir):
+def test_fallback_is_in_place_where_the_system_has_none(tmpdir):
     code = "import socket, backports_socketpair as b; b.install(); "
     assert run_beside(tmpdir, code + "print(socket.socketpair is b.fallback_socketpair)") == "True"
 

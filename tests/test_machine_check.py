@@ -62,7 +62,7 @@ def set_own(monkeypatch, function, module_name="socket", of_the_system=False):
 # The report
 
 
-def test_first_line_is_on_the_interpreter_then_a_line_each_on_its_own_function_and_the_families():
+def test_report_has_a_line_on_the_python_and_one_on_each_function():
     lines = run_python("-m", "backports_socketpair").splitlines()
     assert len(lines) == (4 if HAS_OWN else 3)
     assert lines[0].startswith("%s %s on " % (platform.python_implementation(), platform.python_version()))
@@ -94,14 +94,14 @@ def test_first_line_says_whose_the_function_is(monkeypatch, lines, module_name, 
     assert words in lines()[0]
 
 
-def test_where_the_fallback_is_in_place_it_is_not_tried_as_pythons_own(monkeypatch, lines):
+def test_fallback_in_place_is_not_tried_as_pythons_own(monkeypatch, lines):
     monkeypatch.setattr(socket, "socketpair", fallback)
     report = lines()
     assert "is missing or replaced, and this fallback in its place;" in report[0]
     assert len(report) == 3
 
 
-def test_figures_are_medians_in_microseconds_of_a_pair_and_of_a_byte_there_and_back(monkeypatch, lines):
+def test_figures_are_medians_in_microseconds(monkeypatch, lines):
     """By a clock that a pair moves by 3 and each way of a byte by 1, and now and then by a hundred more."""
     clock = [0.0]
     made = []
@@ -265,7 +265,7 @@ def test_own_function_that_fails_is_told_with_the_line_that_helps(monkeypatch, l
     assert report[4:] == ADVICE
 
 
-def test_own_function_that_fails_as_a_missing_address_does_is_told_without_a_guess(monkeypatch, lines):
+def test_own_function_without_an_address_is_told_without_a_guess(monkeypatch, lines):
     def failing():
         raise error
 
@@ -274,7 +274,7 @@ def test_own_function_that_fails_as_a_missing_address_does_is_told_without_a_gue
     assert lines()[1] == "own      FAILED: %s: %s." % (type(error).__name__, error)
 
 
-def test_own_function_that_hangs_is_told_after_the_time_that_the_fallback_has(monkeypatch, lines):
+def test_own_function_that_hangs_is_told_in_time(monkeypatch, lines):
     released = threading.Event()
     daemons = []
 
@@ -356,7 +356,7 @@ def check_refused(*options):
 
 
 @needs_refusal
-def test_pair_that_the_system_refuses_is_told_with_its_cause_and_what_helps():
+def test_pair_that_the_system_refuses_is_told_with_what_helps():
     status, report = check_refused()
     assert status == 0
     assert re.match(
@@ -370,7 +370,7 @@ def test_pair_that_the_system_refuses_is_told_with_its_cause_and_what_helps():
 
 
 @needs_refusal
-def test_pair_that_fails_for_want_of_memory_is_told_without_a_guess_or_what_would_not_help():
+def test_pair_that_fails_for_want_of_memory_is_told_without_advice():
     status, report = check_refused("--with", "ENOMEM")
     assert status == 0
     assert re.match(r"own      FAILED: \w+: \[Errno 12\] Cannot allocate memory.$", report[1])
@@ -378,7 +378,7 @@ def test_pair_that_fails_for_want_of_memory_is_told_without_a_guess_or_what_woul
 
 
 @needs_refusal
-def test_pair_that_cannot_be_written_to_is_told_and_that_nothing_helps():
+def test_pair_that_cannot_be_written_to_is_beyond_help():
     status, report = check_refused("--send")
     assert status == 1
     assert re.match(

@@ -88,7 +88,7 @@ def test_reloading_changes_nothing(vendor):
 
 
 @pytest.mark.skipif(socket.socketpair is module.fallback_socketpair, reason="this Python has no socketpair of its own")
-def test_pythons_own_function_is_left_in_place_and_is_what_the_module_has():
+def test_pythons_own_function_is_left_and_is_what_the_module_has():
     before = dict(vars(socket))
     copy = load_copy()
     assert dict(vars(socket)) == before
@@ -173,7 +173,7 @@ def test_one_file_works_from_a_zip(vendor):
     assert run_beside(archive, WITHOUT_NATIVE + MAKES_A_PAIR) == "True"
 
 
-def test_sibling_module_named_socket_is_not_mistaken_for_the_standard_one(vendor):
+def test_sibling_module_named_socket_is_not_imported(vendor):
     vendor.join("library", "vendor", "socket.py").write("raise ImportError('the wrong socket')")
     code = "import socket; from library.vendor import pairs; print(pairs.socket is socket)"
     assert run_beside(vendor, code) == "True"

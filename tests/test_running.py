@@ -193,7 +193,7 @@ def test_emulation_is_replaced_before_the_program_runs(run, tmpdir):
 
 
 @pytest.mark.parametrize("code, status", EXITS)
-def test_exit_status_and_what_is_told_of_an_error_are_the_programs(start, tmpdir, code, status):
+def test_exit_status_and_traceback_are_the_programs(start, tmpdir, code, status):
     program = write(tmpdir, code)
     ours, pythons = start("-m", "backports_socketpair", program), start(program)
     outcome = ours()
@@ -202,7 +202,7 @@ def test_exit_status_and_what_is_told_of_an_error_are_the_programs(start, tmpdir
 
 
 @pytest.mark.parametrize("code", MODULE_EXITS)
-def test_exit_status_and_what_is_told_of_an_error_are_those_of_a_module(start, tmpdir, code):
+def test_exit_status_and_traceback_are_those_of_a_module(start, tmpdir, code):
     write(tmpdir, code)
     ours, pythons = start("-m", "backports_socketpair", "-m", "written"), start("-m", "written")
     assert ours() == pythons()
@@ -257,7 +257,7 @@ def test_programs_own_module_comes_before_one_of_the_standard_library(run, tmpdi
 
 
 @pytest.mark.parametrize("arguments", CALLS, ids=" ".join)
-def test_standard_library_comes_before_what_is_in_the_current_folder_for_us(run, tmpdir, arguments):
+def test_standard_library_comes_before_the_current_folder_for_us(run, tmpdir, arguments):
     """But for what "python -m" itself needs to find us, or socket, which a program that uses sockets needs too."""
     write(tmpdir, "")
     for name in SHADOWS + ["sysconfig", "timeit"]:
@@ -268,7 +268,7 @@ def test_standard_library_comes_before_what_is_in_the_current_folder_for_us(run,
 
 
 @pytest.mark.parametrize("name", IN_FOLDER)
-def test_standard_library_comes_before_what_is_in_the_programs_folder_for_us(run, tmpdir, name):
+def test_standard_library_comes_before_the_programs_folder_for_us(run, tmpdir, name):
     tmpdir.join("folder", name + ".py").write("raise ImportError('the wrong %s')" % name)
     tmpdir.join("folder", "program.py").write("print('ran')")
     assert run("-m", "backports_socketpair", os.path.join("folder", "program.py")) == (0, "ran\n", "")

@@ -85,7 +85,7 @@ def test_program_that_has_socket_in_a_zip_gets_the_fallback(enabled, tmpdir):
     assert whose(enabled, "sys.path.insert(0, %r)" % archive) == OURS
 
 
-def test_program_has_it_where_socket_was_imported_before_by_another_start_up_file(python):
+def test_program_has_it_where_a_start_up_file_imported_socket(python):
     python.have(str(python.site), before=WHOSE.format(""))
     switch(python, "--enable")
     assert whose(python).split()[-1] == OURS
@@ -199,7 +199,7 @@ def no_folder(tmpdir):
     return str(tmpdir.join("file", "site-packages"))
 
 
-def test_users_folder_is_taken_where_the_environments_cannot_be_written(python, tmpdir):
+def test_users_folder_is_taken_where_the_other_cannot_be_written(python, tmpdir):
     python.have(no_folder(tmpdir))
     assert str(python.users) in switch(python, "--enable")
     assert whose(python) == OURS
@@ -208,7 +208,7 @@ def test_users_folder_is_taken_where_the_environments_cannot_be_written(python, 
 
 
 @pytest.mark.parametrize("users", ["cannot be written", "is not read"])
-def test_python_that_reads_no_such_file_is_a_clear_error_that_leaves_nothing(python, tmpdir, users):
+def test_python_that_reads_no_such_file_is_a_clear_error(python, tmpdir, users):
     """As one that was started with -S, or the embedded build whose ._pth has no "import site"."""
     site = no_folder(tmpdir)
     if users == "cannot be written":
@@ -237,7 +237,7 @@ def test_machine_check_tells_whether_it_is_on(python):
 
 
 @pytest.mark.skipif(JYTHON, reason="Jython takes milliseconds for any module")
-def test_program_that_uses_no_sockets_starts_less_than_a_millisecond_later(enabled):
+def test_program_without_sockets_starts_a_millisecond_later_at_most(enabled):
     """What Python 3.15 itself takes to read any .start is not counted."""
     enabled.site.join("empty.py").write("def start(): pass")
     py_compile.compile(str(enabled.site.join("empty.py")))

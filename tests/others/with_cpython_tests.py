@@ -32,7 +32,7 @@ def result(monkeypatch):
     return result
 
 
-def test_all_pass_but_the_one_that_asks_for_an_error_at_the_first_stranger(result):
+def test_all_pass_but_one_that_wants_an_error_at_a_stranger(result):
     assert result.errors == []
     assert result.skipped == []
     different = [(test.id().split(".")[-1], text) for test, text in result.failures]

@@ -40,7 +40,7 @@ def run(library, code):
     return run_python("-c", SET_UP[library] + PATCHED + code).split()
 
 
-def test_green_thread_that_reads_either_end_is_woken_and_others_run_meanwhile(library):
+def test_green_thread_that_reads_an_end_is_woken(library):
     code = """
 for reading in (0, 1):
     pair = socket.socketpair()

@@ -60,7 +60,7 @@ def carry(near, far):
             others[sock].sendall(data)
 
 
-def test_stranger_on_our_clients_port_is_not_returned_where_it_goes_through_a_proxy(proxied, monkeypatch):
+def test_stranger_on_our_port_is_not_returned_beside_a_proxy(proxied, monkeypatch):
     """PySocks has getpeername() tell the address that is beyond the proxy, which is our listener's."""
     proxy = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
     proxy.bind(("127.0.0.1", 0))

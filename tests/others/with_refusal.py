@@ -104,7 +104,8 @@ def test_python_that_a_program_starts_runs_once_it_is_enabled(tmpdir):
     assert python.run(*refused) == (0, "RAN\n", "")
 
 
-def test_loop_whose_pair_cannot_be_written_to_hangs_as_the_machine_check_says():
+def test_loop_hangs_where_its_pair_cannot_be_written_to():
+    """As the machine check says."""
     code = """
 import asyncio, threading
 loop = asyncio.new_event_loop()

@@ -39,13 +39,13 @@ def run(python, *args, **kwargs):
 
 
 @pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
-def test_cpythons_own_fallback_fails_with_the_message_that_its_users_report():
+def test_cpythons_own_fallback_fails_as_its_users_report():
     program = "import socket; socket._fallback_socketpair()"
     assert FAILS in run([sys.executable], "-c", program).stdout
 
 
 @each_interpreter
-def test_machine_check_says_that_loopback_is_relayed_and_works_all_the_same(python):
+def test_machine_check_says_that_loopback_is_relayed_and_works(python):
     check = run(python, "-m", "backports_socketpair")
     assert check.returncode == 0
     families = re.findall("^(AF_INET6?) +works: .*; loopback is relayed on this machine", check.stdout, re.MULTILINE)
@@ -159,7 +159,7 @@ def test_program_does_not_run_on_windows_with_the_emulation(tmp_path, program, a
     assert FAILS in own.stdout
 
 
-def test_python_that_a_program_starts_runs_on_windows_with_the_emulation_replaced_for_all(tmpdir):
+def test_python_that_a_program_starts_runs_once_it_is_enabled(tmpdir):
     environment = dict(os.environ, MORE_PATH=str(Environment(tmpdir).starts))
     tmpdir.join("program.py").write(STARTS_PYTHON)
     run(WINDOWS_313, "-m", "backports_socketpair", "--enable", env=environment)
@@ -169,7 +169,7 @@ def test_python_that_a_program_starts_runs_on_windows_with_the_emulation_replace
 
 @only_eager
 @pytest.mark.parametrize("healed", [[], ["-m", "backports_socketpair"]], ids=["without us", "with -m"])
-def test_python_that_a_program_starts_does_not_run_on_windows_with_the_emulation(tmp_path, healed):
+def test_python_that_a_program_starts_fails_with_the_emulation(tmp_path, healed):
     (tmp_path / "program.py").write_text(STARTS_PYTHON)
     started = run(WINDOWS_313, *healed + ["program.py"], cwd=tmp_path)
     assert started.returncode == 1
@@ -198,7 +198,7 @@ def serve(tmp_path):
 
 
 @each_server
-def test_uvicorn_on_windows_serves_a_page_with_the_emulation_replaced(serve, arguments):
+def test_uvicorn_serves_a_page_with_the_emulation_replaced(serve, arguments):
     server, address = serve("-m", "backports_socketpair", "-m", "uvicorn", *arguments)
     assert page(address, server) == b"served"
 

@@ -139,6 +139,7 @@ def test_each_test_does_what_it_does_over_pythons_own_pairs(suite, differences):
     assert set(found) - suite.may_differ == suite.differs, found
 
 
-def test_suite_fails_over_a_function_that_raises_so_that_ours_is_known_to_be_in_force(suite, start):
+def test_suite_fails_over_a_function_that_raises(suite, start):
+    """So that what we put in is known to be what it takes."""
     outcomes = start("none", suite.part)()
     assert {"failed", "addError"} & {outcome for test in outcomes.values() for outcome in test}

@@ -95,7 +95,8 @@ def test_select_tells_when_there_are_bytes(pair, reading):
 
 @pytest.mark.parametrize("writing", [0, 1])
 def test_select_tells_at_once_that_there_is_room(pair, writing):
-    assert select.select([], [pair[writing]], [], 0)[1] == [pair[writing]]
+    # On WASI the host may tell of a connection that was just accepted, any one, a moment later.
+    assert select.select([], [pair[writing]], [], 10 if WASI else 0)[1] == [pair[writing]]
 
 
 @pytest.mark.parametrize("default", [None, 7.5, 0.0, 1e-6])

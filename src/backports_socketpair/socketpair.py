@@ -72,6 +72,7 @@ _FAILED_TRIES = 10
 _RELAYED_TRIES = 3  # in a row
 _NONCE_SIZE = 16  # bytes
 _MOST_CANDIDATES = 64  # a crowd must not use up our descriptors
+_MOST_ERRORS = 10000  # of accept() in a row: many backlogs full, so they are not of those who connected
 
 # The bare numbers are Winsock's: errno has them on Windows alone, and there PyPy gives EWOULDBLOCK another value.
 _CONNECTED = {0, errno.EISCONN, 10056}
@@ -240,7 +241,7 @@ def _is_direct(client, server, address):
             return False  # it was reset, or sent something
         # In this order, since on WASI getsockname() of a client that is connecting ends the process.
         return client.getpeername()[:2] == address and client.getsockname() == server.getpeername()
-    except (socket.error, TypeError):  # Windows CPython 2.7 has None for a peer that has gone
+    except (socket.error, TypeError):  # Windows has None for a peer that has gone
         return False
 
 
@@ -272,7 +273,7 @@ class _Authentication(object):
     def find_server(self, listener, client, address):
         """Return the accepted end of client's connection, and whether the two ends name each other."""
         self.listener, self.client, self.address = listener, client, address
-        self.candidates, self.came, self.wait = [], 0, _FIRST_WAIT
+        self.candidates, self.came, self.errors, self.wait = [], 0, 0, _FIRST_WAIT
         self.nonce = self.unsent = b""
         self.accepted = []  # on Jython
         while True:
@@ -304,11 +305,11 @@ class _Authentication(object):
             self.wait = min(2 * self.wait, _LONGEST_WAIT)
             return None
         except socket.error as error:
-            if _number(error) not in _NOBODY_CAME:
+            self.errors += _number(error) not in _WOULD_BLOCK
+            if _number(error) not in _NOBODY_CAME or self.errors == _MOST_ERRORS:
                 raise
             return None
-        self.came += 1
-        self.wait = _FIRST_WAIT
+        self.came, self.errors, self.wait = self.came + 1, 0, _FIRST_WAIT
         return sock
 
     def send_nonce(self):
@@ -352,10 +353,8 @@ class _Authentication(object):
     def check_deadline(self):
         """Raise socket.error after ten seconds of the clock, or of waits where it stands still or is put back."""
         if max(_now() - self.started, self.waited) >= _TIMEOUT:
-            words = (
-                "connect to %s port %d: our own connection was not made within %s s (%d from strangers were closed);"
-                " a firewall, antivirus or proxy that intercepts loopback is the usual cause"
-            )
+            words = "connect to %s port %d: our own connection was not made within %s s (%d connections came);"
+            words += " a firewall, antivirus or proxy that intercepts loopback is the usual cause"
             raise socket.error(errno.ETIMEDOUT, words % (self.address + (_TIMEOUT, self.came)))
 
 
@@ -399,7 +398,7 @@ def install():
 
     The system has none on Windows, Jython and WASI. A container's or sandbox's policy may refuse it, which is tried
     with one pair. Elsewhere nothing is done: a program for all systems may call it, before or after asyncio was
-    imported, more than once, and after an older backport or gevent's patch_all() has set a function of its own.
+    imported (Python 3.4's on Windows: after), more than once, and after an older backport or gevent's patch_all().
     """
     if _system_makes_pairs():
         return

@@ -87,6 +87,13 @@ def test_child_and_grandchild_have_it_before_the_program(write, run, way, progra
 
 
 @each_way
+def test_child_is_reached_once_of_a_program_that_runs_us_again(write, run, way):
+    write(way)
+    told = run("-m", "backports_socketpair", "-m", "backports_socketpair", "program.py")
+    assert [each[:2] for each in told] == [(OURS, OURS), (OURS, OURS)]
+
+
+@each_way
 def test_nothing_is_written_to_the_disk(write, run, tmpdir, way):
     write(way, "start(tell); print(sorted(os.listdir(os.getcwd())))")
     assert run("-B", "-m", "backports_socketpair", "program.py")[1] == ["program.py"]

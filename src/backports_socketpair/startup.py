@@ -39,6 +39,7 @@ class WhenImported(object):
     def __init__(self, name, act):
         self.name = name
         self.act = act
+        self.asking = set()  # threads
 
     def watch(self):
         if self.name in sys.modules:
@@ -54,10 +55,23 @@ class WhenImported(object):
     def find_spec(self, name, path=None, target=None):
         if name != self.name:
             return None
+        import _thread
+
+        # Another finder may ask all finders, too, and so us again.
+        thread = _thread.get_ident()
+        if thread in self.asking:
+            return None
+        self.asking.add(thread)
+        try:
+            return self.find_watched_spec(name, path, target)
+        finally:
+            self.asking.remove(thread)
+
+    def find_watched_spec(self, *args):
         # Not by importing it: other threads' imports have to wait meanwhile, and may hold what it needs.
         for finder in list(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
-            spec = find_spec(name, path, target) if find_spec and finder is not self else None
+            spec = find_spec(*args) if find_spec and finder is not self else None
             if spec is not None and spec.loader is not None:
                 spec.loader = _Loader(spec, self.imported)
                 return spec
@@ -69,12 +83,13 @@ class WhenImported(object):
         return self if name == self.name else None
 
     def load_module(self, name):
-        sys.meta_path.remove(self)
-        try:
-            __import__(name)
-        finally:
-            sys.meta_path.insert(0, self)
-        self.imported()
+        if name not in sys.modules:
+            sys.meta_path.remove(self)
+            try:
+                __import__(name)
+            finally:
+                sys.meta_path.insert(0, self)
+            self.imported()
         return sys.modules[name]
 
 
@@ -87,6 +102,8 @@ class _Loader(object):
         self.imported = imported
 
     def __getattr__(self, name):
+        if name == "loader":  # of a copy that has nothing yet
+            raise AttributeError(name)
         return getattr(self.loader, name)
 
     def create_module(self, spec):

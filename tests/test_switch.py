@@ -91,6 +91,38 @@ def test_program_has_it_where_a_start_up_file_imported_socket(python):
     assert whose(python).split()[-1] == OURS
 
 
+def test_program_whose_own_finder_asks_all_others_gets_the_fallback(enabled):
+    code = """
+class Asking(object):
+    def find_spec(self, *args):
+        for finder in sys.meta_path:
+            spec = finder.find_spec(*args) if hasattr(finder, "find_spec") and finder is not self else None
+            if spec:
+                return spec
+
+    def find_module(self, name, path=None):
+        return None
+
+sys.meta_path.insert(0, Asking())
+"""
+    assert whose(enabled, code) == OURS
+
+
+def test_tool_that_looks_at_what_would_import_socket_can_copy_it_and_call_it_late(enabled):
+    code = """
+import copy
+try:
+    from importlib.util import find_spec
+    copy.deepcopy(find_spec("socket").loader)
+except ImportError:
+    import pkgutil
+    finder = sys.meta_path[0]
+    import socket
+    assert finder.load_module("socket") is socket
+"""
+    assert whose(enabled, code) == OURS
+
+
 def test_threads_that_import_socket_at_once_all_get_the_fallback(enabled):
     code = """
 import threading
@@ -186,6 +218,12 @@ def test_disable_removes_all_that_enable_and_python_wrote(python):
     assert "off" in switch(python, "--disable")
 
 
+def test_disable_leaves_a_folder_that_had_nothing_of_ours(python):
+    python.site.mkdir("__pycache__")
+    switch(python, "--disable")
+    assert python.site.join("__pycache__").check()
+
+
 def test_what_was_written_and_removed_is_told(python):
     for option in ("--enable", "--disable"):
         told = switch(python, option)
@@ -220,6 +258,14 @@ def test_python_that_reads_no_such_file_is_a_clear_error(python, tmpdir, users):
     assert not python.users.check() and files(python) == []
 
 
+@pytest.mark.skipif(str is bytes, reason="Python 2's paths are bytes, which have no encoding")
+def test_folder_need_not_be_ascii_whatever_the_output_is_encoded_in(tmpdir):
+    python = Environment(tmpdir.mkdir(os.fsdecode(b"\xc3\xa9")))
+    told = python.run("-m", "backports_socketpair", "--enable", PYTHONIOENCODING="ascii:backslashreplace")
+    assert told[0] == 0, told
+    assert whose(python) == OURS
+
+
 def test_environments_folder_that_is_not_read_is_left_as_it_was(python):
     python.have(str(python.site), read=[str(python.users)])
     assert str(python.users) in switch(python, "--enable")
@@ -243,12 +289,13 @@ def test_program_without_sockets_starts_a_millisecond_later_at_most(enabled):
     py_compile.compile(str(enabled.site.join("empty.py")))
     enabled.have(str(enabled.site), read=[])
     # Under Wine any file takes some milliseconds to open.
-    any_module = seconds(enabled, "empty") if os.name == "nt" else 0
-    assert seconds(enabled, NAME) - any_module < 0.001
+    any_module = min(seconds(enabled, "empty") for _ in range(5)) if os.name == "nt" else 0
+    # What else the machine does makes it longer, never shorter.
+    assert any(seconds(enabled, NAME) - any_module < 0.001 for _ in range(30))
 
 
 def seconds(python, name):
-    """The least of what importing and calling it takes in a program that has just started."""
+    """What importing and calling it takes in a program that has just started."""
     code = """
 from timeit import default_timer
 import sys
@@ -258,7 +305,7 @@ import %s as module
 module.start()
 print(default_timer() - started)
 """
-    return min(float(python.run("-c", code % (str(python.site), name))[1]) for _ in range(10))
+    return float(python.run("-c", code % (str(python.site), name))[1])
 
 
 @pytest.mark.skipif(os.name != "posix" or str is bytes, reason="this Python has no venv, or none that makes one")

@@ -26,6 +26,13 @@ if sys.version_info >= (3, 15):
 else:
     MARKER, LINE = NAME + ".pth", "import {0}; {0}.start()\n".format(NAME)
 
+COMPARES = """
+import os, sys
+path = getattr(sys.modules.get(sys.argv[1]), "__file__", None) or sys.exit(1)
+folders = {os.path.normcase(os.path.realpath(folder)) for folder in (os.path.dirname(path), sys.argv[2])}
+sys.exit(len(folders) > 1)
+"""
+
 
 def state():
     if NAME not in sys.modules:
@@ -111,14 +118,11 @@ def write(path, content):
 
 def is_read(folder):
     """Whether this Python, started anew, imports what is in the folder."""
-    program = "import sys; print(getattr(sys.modules.get(%r), '__file__', ''))" % NAME
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, universal_newlines=True)
-    imported = process.communicate()[0].splitlines()[-1:]  # other start-up files may print, too
-    return imported not in ([], [""]) and same(os.path.dirname(imported[0]), folder)
-
-
-def same(*paths):
-    return len({os.path.normcase(os.path.realpath(path)) for path in paths}) == 1
+    # It compares by itself: what it would print has an encoding that may be set to another than ours. So does what
+    # other start-up files print.
+    process = subprocess.Popen([sys.executable, "-c", COMPARES, NAME, folder], stdout=subprocess.PIPE)
+    process.communicate()
+    return process.returncode == 0
 
 
 def disable():
@@ -148,6 +152,6 @@ def remove(folder):
     paths.sort(key=lambda path: (not path.endswith(MARKER), path))
     for path in paths:
         os.remove(path)
-    if os.path.isdir(cache) and not os.listdir(cache):
+    if cache in map(os.path.dirname, paths) and not os.listdir(cache):
         os.rmdir(cache)
     return paths

@@ -32,7 +32,8 @@ class Environment(object):
     def have(self, site, read=None, before=""):
         """Have this site-packages, and the user's; those are read which read lists, or else both."""
         read = [str(self.users), site] if read is None else read
-        self.starts.join("sitecustomize.py").write(STARTS.format(before, site, str(self.users), read))
+        starts = STARTS.format(before, site, str(self.users), read)
+        self.starts.join("sitecustomize.py").write_binary(starts.encode("utf-8"))
 
     def run(self, *args, **variables):
         """Run this Python there: exit status, standard output and standard error."""

@@ -40,7 +40,7 @@ def start(tmpdir):
     """Starts Python in a folder that has programs, and returns what waits for its outcome."""
     tmpdir.join("program.py").write(TELLS)
     package = tmpdir.mkdir("package")
-    package.join("__init__.py").write("")
+    package.join("__init__.py").write("import sys; print(sys.argv)")
     package.join("__main__.py").write(TELLS)
     package.join("module.py").write(TELLS)
     tmpdir.mkdir("folder").join("__main__.py").write(TELLS)
@@ -127,10 +127,11 @@ CANNOT_BE_RUN = [
 REPORTS = [REPORTS_LATER, REPORTS_ITSELF]
 CALLS = [["written.py"], ["-m", "written"], [], ["--help"]]
 MODULE_EXITS = ["1 / 0", "import sys; sys.exit(3)", "import no_such_module"]
+MISSES = ["import no_such_module", "raise ImportError('it needs no_such_module')"]
 HELP = ["--help", "-h"]
 if JYTHON:  # each takes seconds to start
     del AS_MODULES[1:], AS_FILES[1:], EXITS[2:], CANNOT_BE_RUN[2:], MODULE_EXITS[1:], HELP[1:]
-    del REPORTS[1:], CALLS[1:]
+    del REPORTS[1:], CALLS[1:], MISSES[1:]
 
 
 @pytest.mark.parametrize("program", AS_MODULES + AS_FILES, ids=" ".join)
@@ -274,13 +275,17 @@ def test_standard_library_comes_before_the_programs_folder_for_us(run, tmpdir, n
     assert run("-m", "backports_socketpair", os.path.join("folder", "program.py")) == (0, "ran\n", "")
 
 
-def test_import_that_fails_in_the_modules_own_package_is_told_as_such(run, tmpdir):
-    tmpdir.mkdir("broken").join("__init__.py").write("import no_such_module")
-    tmpdir.join("broken", "module.py").write("")
-    status, _, err = run("-m", "backports_socketpair", "-m", "broken.module")
-    # An older runpy does not tell which module is missing.
-    assert status == (1 if sys.version_info >= (3, 5) else 2)
-    assert err.startswith("Traceback") or status == 2
+@pytest.mark.parametrize("code", MISSES)
+@pytest.mark.parametrize("program", ["broken", "broken.module"])
+def test_import_that_fails_in_the_modules_own_package_is_told_as_such(run, tmpdir, program, code):
+    tmpdir.mkdir("broken").join("__init__.py").write(code)
+    for name in ("module", "__main__"):
+        tmpdir.join("broken", name + ".py").write("")
+    status, _, err = run("-m", "backports_socketpair", "-m", program)
+    # An older runpy tells of some as of a module that is not there.
+    has_traceback = run("-m", program)[2].startswith("Traceback")
+    assert (status, err.startswith("Traceback")) == ((1, True) if has_traceback else (2, False))
+    assert has_traceback or sys.version_info < (3, 5)
     assert "no_such_module" in err.splitlines()[-1]
 
 

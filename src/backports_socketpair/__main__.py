@@ -68,7 +68,7 @@ def on_this_machine(what):
 
 
 def fail(words):
-    """End with the exit status that Python has where it cannot begin."""
+    """End with the exit status that Python has for an unknown option, or a file that is not there."""
     print("python -m backports_socketpair: %s (see --help)" % words, file=sys.stderr)
     sys.exit(2)
 

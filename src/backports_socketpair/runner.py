@@ -18,7 +18,7 @@ class CannotRun(Exception):
 
 def run_module(name, argv, first_path):
     """Run what "python -m name" does."""
-    _become_main(argv)
+    _become_main(["-c" if str is bytes else "-m"] + argv[1:])  # as Python has it while it imports packages
     sys.path[:0] = first_path
     _call(_run_module, name)
 
@@ -70,12 +70,18 @@ def _run_module(name):
     try:
         runpy._get_module_details(name)
     except ImportError as error:
-        missing = getattr(error, "name", None) or name
-        if (name + ".__main__.").startswith(missing + "."):
+        if _raised_in(sys.exc_info()[2]) in ("runpy", "pkgutil"):
             raise CannotRun(error)
-        raise  # it is there, and misses another
+        raise  # it is there, and what it needs is not
     # As "python -m" itself does. run_module() would take __main__ away while threads of the program's go on.
     runpy._run_module_as_main(name)
+
+
+def _raised_in(traceback):
+    """The name of the module that raised."""
+    while traceback.tb_next:
+        traceback = traceback.tb_next
+    return traceback.tb_frame.f_globals.get("__name__")
 
 
 def _run_text(text, name):

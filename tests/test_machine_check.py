@@ -21,6 +21,7 @@ from support import (
     RealSocket,
     fallback,
     has_address,
+    is_closed,
     module,
     open_sockets,
     run_python,
@@ -155,14 +156,7 @@ def test_every_pair_is_closed_whether_it_works_or_not(monkeypatch, lines):
     monkeypatch.setattr(machine_check, "fallback_socketpair", recorded)
     monkeypatch.setattr(socket, "socket", Garbling)
     lines(status=1)
-    assert made and all(closed(sock) for sock in made)
-
-
-def closed(sock):
-    try:
-        return sock.real.fileno() == -1
-    except socket.error:
-        return True
+    assert made and all(map(is_closed, made))
 
 
 @pytest.mark.parametrize("garbled", ["accepted", "connecting"])
@@ -287,9 +281,20 @@ def test_own_function_that_hangs_is_told_in_time(monkeypatch, lines):
     monkeypatch.setattr(machine_check, "TIMEOUT", seconds)
     report = lines()
     released.set()
-    assert re.match("own      FAILED: (timeout|TimeoutError): no pair within %s s. A firewall" % seconds, report[1])
+    assert re.match(
+        "own      FAILED: (timeout|TimeoutError): 10 pairs were not made within %s s. A firewall" % seconds, report[1]
+    )
     assert "install()" in report[4]
     assert daemons == [True]  # so that Python ends all the same
+
+
+def test_own_function_is_tried_where_there_are_no_threads(monkeypatch, lines):
+    def start(thread):  # as on WASI
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    set_own(monkeypatch, lambda: fallback())
+    assert re.match(WORKS % "own", lines()[1])
 
 
 def test_times_out_when_the_fallback_does():

@@ -72,7 +72,7 @@ _FAILED_TRIES = 10
 _RELAYED_TRIES = 3  # in a row
 _NONCE_SIZE = 16  # bytes
 _MOST_CANDIDATES = 64  # a crowd must not use up our descriptors
-_MOST_ERRORS = 10000  # of accept() in a row: many backlogs full, so they are not of those who connected
+_MOST_ERRORS = 2000  # of accept() in a row: many backlogs full, so they are not of those who connected
 
 # The bare numbers are Winsock's: errno has them on Windows alone, and there PyPy gives EWOULDBLOCK another value.
 _CONNECTED = {0, errno.EISCONN, 10056}

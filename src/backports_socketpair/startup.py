@@ -55,7 +55,7 @@ class WhenImported(object):
     def find_spec(self, name, path=None, target=None):
         if name != self.name:
             return None
-        import _thread
+        import _thread  # novm (find_spec is for Python 3 alone)
 
         # Another finder may ask all finders, too, and so us again.
         thread = _thread.get_ident()

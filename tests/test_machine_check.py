@@ -288,13 +288,14 @@ def test_own_function_that_hangs_is_told_in_time(monkeypatch, lines):
     assert daemons == [True]  # so that Python ends all the same
 
 
-def test_own_function_is_tried_where_there_are_no_threads(monkeypatch, lines):
+def test_own_function_is_not_tried_where_there_are_no_threads(monkeypatch, lines):
     def start(thread):  # as on WASI
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    set_own(monkeypatch, lambda: fallback())
-    assert re.match(WORKS % "own", lines()[1])
+    set_own(monkeypatch, lambda: pytest.fail("tried"))
+    told = "own      FAILED: RuntimeError: not tried, since it may not return: can't start new thread."
+    assert lines()[1] == told
 
 
 def test_times_out_when_the_fallback_does():

@@ -1,11 +1,13 @@
 """CPython on WASI, whose own function is an emulation that checks nothing: our pairs amid strangers, and asyncio's."""
 
 import asyncio
+import re
 import socket
 
 import pytest
 
 import backports_socketpair
+from backports_socketpair import machine_check
 from support import RealSocket, close, fallback, module, receive
 
 
@@ -88,3 +90,8 @@ def test_asyncio_runs_with_a_stranger_first_at_each_loops_pair(strangers, monkey
     # The pair's and the server's.
     assert len(strangers) == 40
     close(*strangers)
+
+
+def test_machine_check_does_not_end_the_process_by_trying_pythons_own(capsys):
+    assert machine_check.check_machine("off") == 0
+    assert re.search("^own +FAILED: RuntimeError: not tried", capsys.readouterr().out, re.MULTILINE)

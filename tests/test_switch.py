@@ -115,7 +115,6 @@ try:
     from importlib.util import find_spec
     copy.deepcopy(find_spec("socket").loader)
 except ImportError:
-    import pkgutil
     finder = sys.meta_path[0]
     import socket
     assert finder.load_module("socket") is socket

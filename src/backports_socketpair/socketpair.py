@@ -55,7 +55,7 @@ def _numbers(*names):
 
 _JYTHON = os.name == "java"
 _WASI = sys.platform == "wasi"
-_REMEMBERS_PEERS = os.name != "posix"  # Windows and Jython have one, too, for a connection that was reset
+_REMEMBERS_PEERS = os.name != "posix"  # Windows and Jython tell the peer of a connection that was reset, too
 # Literal addresses, since a hosts file may send "localhost" anywhere, and as getpeername() has them.
 _LOOPBACK = {socket.AF_INET: "127.0.0.1"}
 if hasattr(socket, "AF_INET6"):
@@ -251,7 +251,7 @@ def _raise_if_lost(client, address):
     code = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code in _CONNECTING:
         if _JYTHON and not _ask_connect(client, address):
-            return  # before, it receives the end
+            return  # until then recv() says that the peer has ended
         code = errno.ECONNRESET
         try:
             client.recv(1)
@@ -305,7 +305,7 @@ class _Authentication(object):
             self.wait = min(2 * self.wait, _LONGEST_WAIT)
             return None
         except socket.error as error:
-            self.errors += _number(error) not in _WOULD_BLOCK
+            self.errors += _number(error) not in _WOULD_BLOCK  # signals may interrupt any number of waits
             if _number(error) not in _NOBODY_CAME or self.errors == _MOST_ERRORS:
                 raise
             return None

@@ -118,8 +118,8 @@ def write(path, content):
 
 def is_read(folder):
     """Whether this Python, started anew, imports what is in the folder."""
-    # It compares by itself: what it would print has an encoding that may be set to another than ours. So does what
-    # other start-up files print.
+    # It compares by itself: what it printed could be in another encoding than ours, and amid what other start-up files
+    # print.
     process = subprocess.Popen([sys.executable, "-c", COMPARES, NAME, folder], stdout=subprocess.PIPE)
     process.communicate()
     return process.returncode == 0

@@ -1,5 +1,5 @@
-# What run.sh builds at its first call, in the folder $PYTHONS. Needs python3 with pip, Pythons 2.7 and 3.6 (pyenv's or
-# others), npm, and an apt whose mirror has Debian unstable too.
+# What run.sh builds at its first call, in the folder $PYTHONS. Needs python3 with pip, Pythons 2.7, 3.6 and 3.8 to 3.13
+# (pyenv's or others), npm, and an apt whose mirror has Debian unstable too.
 #
 # The DLLs and extension modules of Windows 2.7, 3.4 and 3.6 come out of the panda3d wheels, which carry the official
 # ones; the launcher is ours; the standard library is the local Python's of that version, which is the same on Windows,

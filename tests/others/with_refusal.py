@@ -3,6 +3,7 @@
 On Linux, x86-64. Each fails without us, and runs by install(), by -m and by --enable.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -136,7 +137,8 @@ def serve(tmp_path):
 
     yield serve
     for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 

@@ -1,5 +1,6 @@
 """On a machine that really relays its loopback: run through tests/pythons/relayed.sh, which says how in $RELAYED."""
 
+import contextlib
 import itertools
 import os
 import re
@@ -193,7 +194,8 @@ def serve(tmp_path):
 
     yield serve
     for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 

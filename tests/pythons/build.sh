@@ -46,8 +46,9 @@ debian_packages() {
 unstable_root() {
     local mirror
     mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep '/debian/*$' | head -n 1)
-    # A mirror's copy of unstable may be older than its own date of expiry.
-    mmdebstrap -q --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+    # What it mounts goes with it, even when it is killed. A mirror's copy of unstable may be older than its own date of
+    # expiry.
+    unshare --mount mmdebstrap -q --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
         --include=ca-certificates,python3.14,python3.14-venv,python3.15,python3.15-venv,pypy3,pypy3-venv,wine,wine64 \
         sid "$ROOT" "$mirror"
 }

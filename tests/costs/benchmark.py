@@ -7,10 +7,7 @@ Prints medians, and the ratio of ours to CPython's fallback where there is one. 
 times CPython's fallback, a thousandth of it for a write-write-read, and 1.10 times "import socket" for the import; on
 Windows, for a pair 1.30 times. What a relay adds is told: ours takes three pairs through it to believe in one.
 
-Runs on the Pythons without a socketpair of the system's too, with fewer rounds. Wine's server has to stay on this
-process's processor, or the time that it takes to be woken on another decides:
-
-    taskset -c 0 tests/pythons/run.sh win313 tests/costs/benchmark.py
+Runs on the Pythons without a socketpair of the system's too, with fewer rounds, such as tests/pythons/run.sh win313.
 """
 
 from __future__ import division, print_function

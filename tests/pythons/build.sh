@@ -10,8 +10,8 @@
 PANDA3D=1.10.16
 # The last for Python 2.7 and 3.4, with what it requires.
 PYTEST=(pytest==4.6.11 attrs==20.3.0 py==1.10.0 six==1.16.0 pluggy==0.13.1 packaging==20.9 pyparsing==2.4.7 zipp==1.2.0
-        wcwidth==0.2.5 colorama==0.4.1 atomicwrites==1.4.0 importlib-metadata==1.7.0 pathlib2==2.3.7.post1
-        scandir==1.10.0)
+        wcwidth==0.2.5 colorama==0.4.1 atomicwrites==1.4.0 importlib-metadata==1.7.0 pathlib2==2.3.7.post1)
+SCANDIR=scandir==1.10.0
 # Later wasmtimes have no way to give a component the network from Python.
 WASI=(componentize-py==0.25.1 wasmtime==46.0.1)
 
@@ -117,7 +117,7 @@ standard_library() { # version, such as 2.7, and folder
 windows_27() {
     windows_python 27
     standard_library 2.7 win27/Lib
-    "$(local_python 2.7)" -m pip install -q --disable-pip-version-check --target site27 "${PYTEST[@]}"
+    "$(local_python 2.7)" -m pip install -q --disable-pip-version-check --target site27 "${PYTEST[@]}" "$SCANDIR"
     cp -r site27/. win27/Lib/site-packages
 }
 
@@ -127,12 +127,11 @@ windows_34() {
     tar xzf pybee-ouroboros-*.tgz
     mv package/ouroboros/* win34/Lib
     # No pip for it is to be had, and two modules come as sources only.
-    local requirement home=$PWD/win34
+    local home=$PWD/win34 wheel sdist
     mkdir site34
     cd site34
-    for requirement in "${PYTEST[@]}" more-itertools==7.2.0 typing==3.7.4.3; do
-        download --only-binary=:all: "$requirement" || download --no-binary=:all: "$requirement"
-    done
+    download --only-binary=:all: "${PYTEST[@]}" more-itertools==7.2.0
+    download --no-binary=:all: "$SCANDIR" typing==3.7.4.3
     for wheel in *.whl; do unzip -qo "$wheel" -d "$home/Lib/site-packages"; done
     for sdist in *.tar.gz; do tar xzf "$sdist"; done
     cp scandir-*/scandir.py typing-*/src/typing.py "$home/Lib/site-packages"

@@ -3,18 +3,14 @@
 On Linux, x86-64. Each fails without us, and runs by install(), by -m and by --enable.
 """
 
-import contextlib
-import os
-import signal
 import socket
-import subprocess
 import sys
 
 import pytest
 
 from standins.environment import Environment
 from standins.refusal import REFUSED, run_refused, start_refused
-from standins.web import APP, each_server, page, told_until
+from standins.web import each_server, page, serving, told_until
 
 ASYNCIO = """
 import asyncio
@@ -122,24 +118,8 @@ print("by itself")
 @pytest.fixture
 def serve(tmp_path):
     """Starts uvicorn in a folder that has an app, and returns it and its address."""
-    (tmp_path / "app.py").write_text(APP)
-    started = []
-
-    def serve(*arguments):
-        port = free_port()
-        command = [sys.executable, REFUSED, sys.executable] + list(arguments) + ["app:app", "--port", str(port)]
-        started.append(
-            subprocess.Popen(
-                command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        )
-        return started[-1], "http://127.0.0.1:%d/" % port
-
-    yield serve
-    for process in started:
-        with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    with serving(tmp_path, [sys.executable, REFUSED, sys.executable], free_port) as serve:
+        yield serve
 
 
 def free_port():

@@ -1,17 +1,15 @@
 """On a machine that really relays its loopback: run through tests/pythons/relayed.sh, which says how in $RELAYED."""
 
-import contextlib
 import itertools
 import os
 import re
-import signal
 import subprocess
 import sys
 
 import pytest
 
 from standins.environment import Environment
-from standins.web import APP, each_server, page, told_until
+from standins.web import each_server, page, serving, told_until
 from support import has_address
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -180,23 +178,8 @@ def test_python_that_a_program_starts_fails_with_the_emulation(tmp_path, healed)
 @pytest.fixture
 def serve(tmp_path):
     """Starts a server on Windows in a folder that has an app, and returns it and its address."""
-    (tmp_path / "app.py").write_text(APP)
-    started = []
-
-    def serve(*arguments):
-        command = WINDOWS_313 + list(arguments) + ["app:app", "--port", str(8765 + next(PORTS))]
-        started.append(
-            subprocess.Popen(
-                command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        )
-        return started[-1], "http://127.0.0.1:%s/" % command[-1]
-
-    yield serve
-    for process in started:
-        with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    with serving(tmp_path, WINDOWS_313, lambda: 8765 + next(PORTS)) as serve:
+        yield serve
 
 
 @each_server

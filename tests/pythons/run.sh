@@ -49,7 +49,7 @@ built=built-$(cat "$here/build.sh" "$here/wasi_guest.py" | cksum | cut -d " " -f
     if ! [ -e "$PYTHONS/$built" ]; then
         echo "building Pythons in $PYTHONS" >&2
         cd "$PYTHONS"
-        # A build that was killed may have left mounts, which cannot be deleted.
+        # Before its mounts had a namespace of their own, a build that was killed left them, and they cannot be deleted.
         sed -n "s|^[^ ]* \($PYTHONS/[^ ]*\) .*|\1|p" /proc/self/mounts | tac | xargs -r umount
         find . -mindepth 1 -xdev ! -path ./lock -delete
         trap '[ -e "$built" ] || tail -n 40 build.log >&2' EXIT

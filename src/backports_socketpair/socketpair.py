@@ -68,7 +68,7 @@ _BACKLOG = 128  # a number, since Jython has no SOMAXCONN and refuses listen() w
 _TIMEOUT = 10  # seconds, for all tries: loopback connects in microseconds, what takes so long is being held back
 _FIRST_WAIT = 0.001  # seconds; not 0, at which eventlet's accept() hands out a socket that blocks all green threads
 _LONGEST_WAIT = 0.02  # seconds; the nonce may arrive unnoticed by accept(), and Windows hears Ctrl-C between waits
-_FAILED_TRIES = 10
+_FAILED_TRIES = 10  # of a port that is refused or a client that was lost; all else ends the call at once
 _RELAYED_TRIES = 3  # in a row
 _NONCE_SIZE = 16  # bytes
 _MOST_CANDIDATES = 64  # a crowd must not use up our descriptors
@@ -115,7 +115,7 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     try:
         pair = _connected_pair(family or socket.AF_INET, opened)
         for end in pair:
-            # On Windows and BSD the accepted end may not block, while Python 2 believes that it does.
+            # On Windows and BSD the accepted end may not block: Python 2 believes that it does, so it is told anyway.
             if end.gettimeout() != timeout or str is bytes:
                 end.settimeout(timeout)
             # Nagle's algorithm would hold the second of two small writes back for 40 ms.
@@ -252,7 +252,7 @@ def _raise_if_lost(client, address):
     if code in _CONNECTING:
         if _JYTHON and not _ask_connect(client, address):
             return  # until then recv() says that the peer has ended
-        code = errno.ECONNRESET
+        code = errno.ECONNRESET  # if it is sent something, which our own accepted end does not do
         try:
             client.recv(1)
         except socket.error as error:

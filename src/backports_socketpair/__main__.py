@@ -1,4 +1,5 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 """The command line, and nothing else; what it says of itself is USAGE."""
 
 from __future__ import print_function

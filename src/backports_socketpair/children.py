@@ -1,4 +1,5 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 """Has the processes that multiprocessing starts call install() too, and those that they start.
 
 By spawn and by forkserver a child gets its parent's sys.path with the preparation data, before it imports

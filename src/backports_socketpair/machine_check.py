@@ -1,4 +1,5 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 """Tries socket pairs on this machine, and prints a report to paste into a bug report."""
 
 from __future__ import print_function

@@ -1,4 +1,5 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 """Runs a module, a file, a folder or a zip in the place of this program, as Python would.
 
 It imports next to nothing: a program that has a module named as one of the standard library's would get that.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 from socket import socket
 from socket import socketpair as socketpair
 

@@ -1,4 +1,5 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 """Calls backports_socketpair.install() in every program of this Python, once it imports socket.
 
 "python -m backports_socketpair --enable" writes this file into site-packages, beside one that has Python

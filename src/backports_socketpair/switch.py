@@ -1,4 +1,5 @@
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT-0
+# Copyright (c) 2026 The backports_socketpair authors
 """The start-up switch: has every program of this Python call install(), once and for all, or takes that back.
 
 Python reads two kinds of files in site-packages when it starts: .pth, whose lines may be code, and from 3.15

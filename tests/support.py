@@ -3,6 +3,7 @@
 The functions under test, facts of the system, its table of sockets, and Pythons of their own.
 """
 
+import _socket
 import contextlib
 import importlib
 import os
@@ -31,7 +32,7 @@ fallback = module.fallback_socketpair
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(module.__file__)), "socketpair.py")
 # As getpeername() has them.
 HOSTS = {"AF_INET": "127.0.0.1", "AF_INET6": "0:0:0:0:0:0:0:1" if JYTHON else "::1"}
-HAS_NATIVE = hasattr(module._socket, "socketpair")
+HAS_NATIVE = hasattr(_socket, "socketpair")
 # Windows Pythons since 3.5 have a function of their own, which is written in Python.
 HAS_EMULATION = hasattr(socket, "_LOCALHOST") and not HAS_NATIVE
 
@@ -199,12 +200,13 @@ def load(path, name):
 
 
 def start_python(*args, **kwargs):
-    """Run this Python in a process of its own, and return what waits for the end.
+    """Run this Python, or another, in a process of its own, and return what waits for the end.
 
     That returns the exit status, standard output and standard error.
     """
+    python = kwargs.pop("python", sys.executable)
     process = subprocess.Popen(
-        [sys.executable] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **kwargs
+        [python] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **kwargs
     )
 
     def outcome():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
 from .socketpair import fallback_socketpair as fallback_socketpair
-from .socketpair import install as install
 from .socketpair import socketpair as socketpair
 
 __version__: str
+
+def install() -> None: ...

@@ -8,8 +8,8 @@ made of a TCP connection over the loopback interface, and sets it on ``socket``.
 is left as it is. Either way this module's ``socketpair`` is the one that ``socket`` has then.
 
 The one that later Pythons have on Windows and WASI is an emulation, and fails where a program relays loopback or an
-unrelated peer connects first; the system's own may be refused, as containers do. There ``install()`` sets the function
-of this file, ``fallback_socketpair``, on ``socket``.
+unrelated peer connects first; the system's own may be refused, as containers do. There
+``fallback_socketpair`` of this file works.
 
 The idea, to listen, connect and accept within one thread, is Geert Jansen's public-domain recipe. New here is the
 answer to what was reported against its copies: an unrelated peer is not taken for our own client (CVE-2024-3219) and
@@ -24,7 +24,6 @@ Limits: AF_INET and AF_INET6, SOCK_STREAM only; it is TCP. ``socket.socket`` is 
 
 from __future__ import absolute_import  # a vendor folder may hold a module named socket
 
-import _socket
 import errno
 import os
 import select
@@ -32,7 +31,7 @@ import socket
 import sys
 import time
 
-__all__ = ["fallback_socketpair", "install", "socketpair"]
+__all__ = ["fallback_socketpair", "socketpair"]
 
 
 def _numbers(*names):
@@ -377,40 +376,7 @@ def _close_all(socks):
             _close_all(socks)
 
 
-# Installing. What importing runs, beyond definitions, is the last five lines.
-
-
-def install():
-    """Set socket.socketpair to fallback_socketpair where the system has none of its own, or refuses it.
-
-    The system has none on Windows, Jython and WASI. A container's or sandbox's policy may refuse it, which is tried
-    with one pair. Elsewhere nothing is done: a program for all systems may call it, before or after asyncio was
-    imported (Python 3.4's on Windows: after), more than once, and after an older backport or gevent's patch_all().
-    """
-    if _system_makes_pairs():
-        return
-    _set_on_socket()
-    global socketpair
-    had, socketpair = socketpair, fallback_socketpair
-    # Who has the function by name: a package around this file, and until Python 3.6 asyncio on Windows.
-    package = sys.modules.get(__name__.rpartition(".")[0])
-    if getattr(package, "socketpair", None) is had:
-        package.socketpair = fallback_socketpair
-    windows_utils = sys.modules.get("asyncio.windows_utils")
-    if hasattr(windows_utils, "socketpair"):
-        windows_utils.socketpair = fallback_socketpair
-
-
-def _system_makes_pairs():
-    if not hasattr(_socket, "socketpair"):
-        return False
-    try:
-        for end in _socket.socketpair():
-            end.close()
-    except socket.error as error:
-        # For want of descriptors or memory nothing is refused.
-        return error.errno in _numbers("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
-    return True
+# What importing runs, beyond definitions, is the last five lines.
 
 
 def _set_on_socket():
@@ -420,7 +386,7 @@ def _set_on_socket():
 
 
 # Python 2 empties a module that nobody holds, even while its functions are in use.
-fallback_socketpair.module = install.module = sys.modules.get(__name__)
+fallback_socketpair.module = sys.modules.get(__name__)
 if not hasattr(socket, "socketpair"):
     _set_on_socket()
 socketpair = socket.socketpair

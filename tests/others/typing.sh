@@ -9,7 +9,8 @@ mkdir -p "$work/library/vendor"
 touch "$work"/library/{__init__,vendor/__init__}.py
 cp src/backports_socketpair/socketpair.py{,i} "$work/library/vendor"
 cp tests/others/typed_program.py "$work"
-sed '/__version__/d; s/^def version.*/def version() -> None: .../
+# The package alone has install() and a version.
+sed '/__version__/d; s/^def version.*/def version() -> None: .../; /^install()/d; s/, install,/,/
      s/^import backports_socketpair.*/import library.vendor.socketpair/; s/from backports_socketpair/from library.vendor.socketpair/' \
     tests/others/typed_program.py >"$work/library/program.py"
 cd "$work"

@@ -1,5 +1,6 @@
 """asyncio's self-pipe and streams over our pair after install(), and selectors'."""
 
+import _socket
 import asyncio
 import selectors
 import socket
@@ -9,7 +10,7 @@ from timeit import default_timer
 import pytest
 
 import backports_socketpair
-from support import in_thread, module
+from support import fallback, in_thread
 
 try:
     from asyncio import windows_utils
@@ -22,18 +23,17 @@ LOOPS = [getattr(asyncio, name) for name in ("SelectorEventLoop", "ProactorEvent
 @pytest.fixture(params=LOOPS)
 def loop(request, monkeypatch, nothing_left_open):
     made = []
-    make = module.fallback_socketpair
 
     def recording(*args):
-        made.append(make(*args))
+        made.append(fallback(*args))
         return made[-1]
 
-    monkeypatch.setattr(module, "fallback_socketpair", recording)
-    for holder in (socket, module, backports_socketpair, windows_utils):
+    monkeypatch.setattr(backports_socketpair, "fallback_socketpair", recording)
+    for holder in (socket, backports_socketpair, windows_utils):
         if hasattr(holder, "socketpair"):
             monkeypatch.setattr(holder, "socketpair", holder.socketpair)  # to be undone
-    monkeypatch.delattr(module._socket, "socketpair", raising=False)
-    module.install()
+    monkeypatch.delattr(_socket, "socketpair", raising=False)
+    backports_socketpair.install()
     loop = request.param()
     # Its self-pipe is a pair of ours.
     assert [(loop._ssock, loop._csock)] == made

@@ -3,13 +3,15 @@
 Run by kafka.sh, with that release on the path as it is.
 """
 
+import _socket
 import importlib
 import socket
 import sys
 
 import pytest
 
-from support import load_copy
+import backports_socketpair
+from support import fallback, load_copy
 
 
 @pytest.fixture
@@ -33,3 +35,11 @@ def test_loaded_second_it_changes_nothing(load_older):
     older = load_older()
     assert socket.socketpair is ours.fallback_socketpair
     assert not hasattr(older, "socketpair")
+
+
+def test_install_replaces_it_if_the_system_has_no_pairs(load_older, monkeypatch):
+    older = load_older()
+    monkeypatch.delattr(_socket, "socketpair", raising=False)
+    monkeypatch.setattr(backports_socketpair, "socketpair", older.socketpair)
+    backports_socketpair.install()
+    assert socket.socketpair is backports_socketpair.socketpair is fallback

@@ -2,7 +2,12 @@
 
     python3 tests/pythons/refused.py COMMAND...              socketpair(2) fails with EACCES
     python3 tests/pythons/refused.py --with NAME COMMAND...  socketpair(2) fails with this error of errno's
-    python3 tests/pythons/refused.py --send COMMAND...       pairs are made; send, bind and connect fail with EPERM
+    python3 tests/pythons/refused.py --kill COMMAND...       socketpair(2) ends the process (systemd's SystemCallFilter)
+    python3 tests/pythons/refused.py --send COMMAND...       pairs are made, and sendmsg, write and recv work. send and
+                                                             most other calls fail with EPERM, and so does a socket of
+                                                             any family but AF_UNIX (the sandbox of Codex on Linux)
+    python3 tests/pythons/refused.py --inet NAME COMMAND...  a socket of any family but AF_UNIX fails with this error
+                                                             (systemd's RestrictAddressFamilies, firejail's --protocol)
 
 On Linux, x86-64, with any Python that has ctypes. The command and what it starts are under a seccomp filter, a program
 for the kernel's packet filter that gets each system call's number first. Nobody needs a privilege to give one up.
@@ -12,15 +17,17 @@ import argparse
 import ctypes
 import errno
 import os
+import socket
 import struct
 import sys
 
-# System calls.
-SENDTO, CONNECT, SENDMSG, BIND, SOCKETPAIR = 44, 42, 46, 49, 53
-# Instructions: load the word at an offset, compare and jump, return.
-LOAD_WORD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
-# What may be returned: the call goes on, or fails with the error in the lower half.
-ALLOW, FAIL = 0x7FFF0000, 0x00050000
+SOCKET, CONNECT, SENDTO, SHUTDOWN, BIND, LISTEN, SOCKETPAIR = 41, 42, 44, 48, 49, 50, 53
+GETSOCKNAME, GETPEERNAME, SETSOCKOPT, GETSOCKOPT = 51, 52, 54, 55
+# Instructions: load the word at an offset, compare and skip so many instructions if it differs, return.
+LOAD_WORD, IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+NUMBER, FIRST_ARGUMENT = 0, 16  # where the kernel has them
+# What may be returned: the call goes on, fails with the error in the lower half, or ends the process.
+ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 
 
@@ -28,19 +35,24 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def instruction(code, value, if_equal=0):
-    """As struct sock_filter has it; a jump is told how many instructions to leap over."""
-    return struct.pack("=HBBI", code, if_equal, 0, value)
+def instruction(code, value, if_equal=0, if_not=0):
+    """As struct sock_filter has it."""
+    return struct.pack("=HBBI", code, if_equal, if_not, value)
 
 
-def refuse(calls, error):
-    """Have these system calls fail with this error, here and in whatever is started."""
-    instructions = [instruction(LOAD_WORD, 0)]
-    for position, call in enumerate(calls):
-        to_the_last = len(calls) - position
-        instructions.append(instruction(JUMP_IF_EQUAL, call, to_the_last))
+def refuse(calls, answer, inet_answer=None):
+    """Have the kernel answer so to these system calls, and to a socket of any family but AF_UNIX."""
+    instructions = [instruction(LOAD_WORD, NUMBER)]
+    for call in calls:
+        instructions += [instruction(IF_EQUAL, call, if_not=1), instruction(RETURN, answer)]
+    if inet_answer is not None:
+        instructions += [
+            instruction(IF_EQUAL, SOCKET, if_not=3),
+            instruction(LOAD_WORD, FIRST_ARGUMENT),
+            instruction(IF_EQUAL, socket.AF_UNIX, if_equal=1),
+            instruction(RETURN, inet_answer),
+        ]
     instructions.append(instruction(RETURN, ALLOW))
-    instructions.append(instruction(RETURN, FAIL | error))
     program = Program(len(instructions), b"".join(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = [ctypes.c_int] + 4 * [ctypes.c_ulong]
@@ -55,13 +67,18 @@ def refuse(calls, error):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--with", dest="error", default="EACCES")
+    parser.add_argument("--kill", action="store_true")
     parser.add_argument("--send", action="store_true")
+    parser.add_argument("--inet")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if options.send:
-        refuse([SENDTO, SENDMSG, BIND, CONNECT], errno.EPERM)
+        calls = [CONNECT, SENDTO, SHUTDOWN, BIND, LISTEN, GETSOCKNAME, GETPEERNAME, SETSOCKOPT, GETSOCKOPT]
+        refuse(calls, FAIL | errno.EPERM, FAIL | errno.EPERM)
+    elif options.inet:
+        refuse([], ALLOW, FAIL | getattr(errno, options.inet))
     else:
-        refuse([SOCKETPAIR], getattr(errno, options.error))
+        refuse([SOCKETPAIR], KILL if options.kill else FAIL | getattr(errno, options.error))
     os.execvp(options.command[0], options.command)
 
 

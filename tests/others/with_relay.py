@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from standins.environment import Environment
 from standins.web import each_server, page, serving, told_until
 from support import has_address
 
@@ -130,13 +129,14 @@ else:
 STARTS_PYTHON = """
 import subprocess, sys
 
-program = "import asyncio; asyncio.run(asyncio.sleep(0)); print('RAN')"
+program = "import asyncio; asyncio.run(asyncio.sleep(0)); print('ANSWER')"
 subprocess.run([sys.executable, "-c", program], check=True)
 """
 
 PROGRAMS = {
     "loops": (LOOPS, ["QUESTION", "QUESTION"]),
     "pool": (POOL, ["ANSWER", "ANSWER"]),
+    "subprocess": (STARTS_PYTHON, ["ANSWER"]),
 }
 each_program = pytest.mark.parametrize("program, answer", list(PROGRAMS.values()), ids=list(PROGRAMS))
 only_eager = pytest.mark.skipif(HOW != "eager", reason="with a lazy relay it waits for ever")
@@ -156,23 +156,6 @@ def test_program_does_not_run_on_windows_with_the_emulation(tmp_path, program, a
     own = run(WINDOWS_313, "program.py", cwd=tmp_path)
     assert own.returncode == 1
     assert FAILS in own.stdout
-
-
-def test_python_that_a_program_starts_runs_once_it_is_enabled(tmpdir):
-    environment = dict(os.environ, MORE_PATH=str(Environment(tmpdir).starts))
-    tmpdir.join("program.py").write(STARTS_PYTHON)
-    run(WINDOWS_313, "-m", "backports_socketpair", "--enable", env=environment)
-    started = run(WINDOWS_313, "program.py", cwd=tmpdir, env=environment)
-    assert (started.returncode, started.stdout.split()) == (0, ["RAN"]), started.stdout
-
-
-@only_eager
-@pytest.mark.parametrize("healed", [[], ["-m", "backports_socketpair"]], ids=["without us", "with -m"])
-def test_python_that_a_program_starts_fails_with_the_emulation(tmp_path, healed):
-    (tmp_path / "program.py").write_text(STARTS_PYTHON)
-    started = run(WINDOWS_313, *healed + ["program.py"], cwd=tmp_path)
-    assert started.returncode == 1
-    assert FAILS in started.stdout
 
 
 @pytest.fixture

@@ -1,42 +1,58 @@
-"""A Python that has a site-packages of a test's own, as an environment's Python has."""
+"""A Python that has a site-packages of a test's own, with the package in it, as pip installs it."""
 
 import os
+import shutil
+import sys
 
-from support import SOURCE, start_python
+from support import JYTHON, SOURCE, run_python, start_python
 
-PACKAGE = os.path.dirname(os.path.dirname(SOURCE))
+PACKAGE = os.path.dirname(SOURCE)
 
-# What it does when it starts: it has a site-packages and a user's, and reads them.
+# Python runs this whenever it starts. Its site-packages are those of the test.
 STARTS = """
-import os, site, sys, sysconfig
+# coding: utf-8
+import os, site, sysconfig
 {0}
 real_path = sysconfig.get_path
 sysconfig.get_path = lambda name, *args, **kwargs: {1!r} if name == "purelib" else real_path(name, *args, **kwargs)
-site.ENABLE_USER_SITE = True
-site.getusersitepackages = lambda: {2!r}
-for folder in {3!r}:
+for folder in {2!r}:
     if os.path.isdir(folder):
         site.addsitedir(folder)
 """
 
 
+def base_python():
+    """The Python outside of any virtual environment, since none has a user's site-packages."""
+    prefix = getattr(sys, "base_prefix", sys.prefix)
+    if prefix == sys.prefix or JYTHON:
+        return sys.executable
+    # An environment of Python 2 has a copy of the interpreter, and one of Python 3 a link to it.
+    return os.path.join(prefix, "bin", "python2.7") if str is bytes else os.path.realpath(sys.executable)
+
+
 class Environment(object):
-    """A Python in this folder, with nothing in its site-packages."""
+    """A Python in this folder. Its user's site-packages hold what gives it the other."""
 
     def __init__(self, folder):
-        self.starts = folder.mkdir("starts")
         self.site = folder.mkdir("site-packages")
-        self.users = folder.mkdir("users").join("lib", "site-packages")
-        self.have(str(self.site))
+        self.variables = {"PYTHON_BASIC_REPL": "1", "PYTHONUSERBASE": str(folder.join("users"))}
+        found = run_python("-c", "import site; print(site.getusersitepackages())", **self.how())
+        self.users = folder.__class__(found.strip())
+        self.users.ensure(dir=True)
+        shutil.copytree(PACKAGE, str(self.site.join("backports_socketpair")))
+        self.have(self.site)
+
+    def how(self, **variables):
+        hidden = ("PYTHONPATH", "JYTHONPATH", "PYTHONNOUSERSITE")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        environment.update(self.variables, **variables)
+        return {"python": base_python(), "env": environment}
 
     def have(self, site, read=None, before=""):
-        """Have this site-packages, and the user's; those are read which read lists, or else both."""
-        read = [str(self.users), site] if read is None else read
-        starts = STARTS.format(before, site, str(self.users), read)
-        self.starts.join("sitecustomize.py").write_binary(starts.encode("utf-8"))
+        """Have this site-packages. Those that read lists are read, besides the user's."""
+        starts = STARTS.format(before, str(site), [str(self.site)] if read is None else read)
+        self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 
     def run(self, *args, **variables):
         """Run this Python there: exit status, standard output and standard error."""
-        path = os.pathsep.join([str(self.starts), PACKAGE])
-        variables.update(PYTHONPATH=path, JYTHONPATH=path)
-        return start_python(*args, env=dict(os.environ, **variables))()
+        return start_python(*args, cwd=variables.pop("cwd", None), **self.how(**variables))()

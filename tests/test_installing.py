@@ -128,7 +128,7 @@ def test_function_that_somebody_sets_later_is_helped_too(set_own):
     close(*socket.socketpair())
 
 
-def test_functions_outlive_the_module_that_sys_modules_has_forgotten():
+def test_function_outlives_the_module_that_set_it():
     """Python 2 empties a module that nobody holds."""
     code = """
 import gc, socket, sys

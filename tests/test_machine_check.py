@@ -63,7 +63,7 @@ def set_own(monkeypatch, function, module_name="socket", of_the_system=False):
 # The report
 
 
-def test_report_has_a_line_on_the_python_and_one_on_each_function():
+def test_report_has_a_line_on_python_and_on_each_function():
     lines = run_python("-m", "backports_socketpair").splitlines()
     assert len(lines) == (4 if HAS_OWN else 3)
     assert lines[0].startswith("%s %s on " % (platform.python_implementation(), platform.python_version()))
@@ -155,7 +155,7 @@ def test_every_pair_is_closed_whether_it_works_or_not(monkeypatch, lines):
 
 
 @pytest.mark.parametrize("garbled", ["accepted", "connecting"])
-def test_pair_that_garbles_bytes_one_way_is_a_failure_that_tells_both(monkeypatch, lines, garbled):
+def test_pair_that_garbles_bytes_one_way_is_a_failure(monkeypatch, lines, garbled):
     class Garbling(StandIn):
         role = "accepted"
 
@@ -275,7 +275,7 @@ def test_report_is_printed_whatever_the_output_can_hold(monkeypatch, encoding):
 # Python's own function
 
 
-def test_own_function_that_fails_is_told_with_the_line_that_helps(monkeypatch, lines):
+def test_own_function_that_fails_is_told_with_what_helps(monkeypatch, lines):
     def failing():
         raise socket.error("Unexpected peer connection")
 

@@ -332,7 +332,7 @@ def test_option_by_which_python_ignores_us_is_a_clear_error(start, options, befo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no folder has this character in its name")
-def test_package_whose_path_pythonpath_cannot_hold_is_a_clear_error(start, tmpdir):
+def test_path_that_pythonpath_cannot_hold_is_a_clear_error(start, tmpdir):
     folder = tmpdir.mkdir("a%sb" % os.pathsep)
     shutil.copytree(PACKAGE, str(folder.join("backports_socketpair")))
     status, out, err = start(*["-S"] + run_as_main(["program.py"], str(folder)), python=base_python())()

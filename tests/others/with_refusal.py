@@ -157,7 +157,7 @@ def test_python_that_a_program_starts_runs_once_it_is_enabled(tmpdir):
     assert python.run(*program, BACKPORTS_SOCKETPAIR_OFF="")[0] == 0
 
 
-def test_program_that_makes_no_pair_outlives_a_filter_that_kills_for_one(tmpdir):
+def test_program_that_makes_no_pair_outlives_a_killing_filter(tmpdir):
     python = Environment(tmpdir)
     assert python.run("-m", "backports_socketpair", "--enable")[0] == 0
     killing = [REFUSED, "--kill", base_python()]

@@ -1,36 +1,44 @@
-"""Whatever is raised at whatever call comes out as it is, and nothing is left open."""
+"""Whatever is raised at whatever call, nothing is left open."""
 
+import contextlib
 import errno
 import itertools
 import os
-import select
+import platform
 import socket
 import sys
+from timeit import default_timer
 
 import pytest
 
 from standins.relay import Relay
-from standins.sockets import StandIn, Unconnected, passing_calls
-from standins.strangers import await_connection
-from support import JYTHON, RealSocket, assert_open_sockets, close, fallback, is_closed, module, open_sockets
+from standins.sockets import StandIn, passing_calls
+from standins.strangers import SPOKEN, await_connection, stranger_to
+from support import (
+    JYTHON,
+    RealSocket,
+    assert_is_direct,
+    assert_open_sockets,
+    close,
+    fallback,
+    is_closed,
+    module,
+    open_sockets,
+)
 
 try:
     import resource
 except ImportError:  # on Windows and Jython
     resource = None
 
-ERRORS = {
-    "socket.error": lambda: socket.error(errno.EIO, "as the system's"),
-    "KeyboardInterrupt": lambda: KeyboardInterrupt("as Ctrl-C"),
-    "MemoryError": lambda: MemoryError("as when memory is short"),
-    "SystemExit": lambda: SystemExit("as a signal handler's"),
-}
+ERRORS = [socket.error, KeyboardInterrupt, MemoryError, SystemExit]
+FUNCTIONS = [(socket, "getdefaulttimeout"), (module, "_now"), (os, "urandom")]
 
 
 class Calls(object):
-    """Has the calls that the function makes on its way, and raises an error at one of them.
+    """The calls that the function makes. An error is raised at one of them, or at all of one name.
 
-    at is the call's name and which of that name it is, from 0.
+    at is the call's name and which of that name it is, from 0; None for all.
     """
 
     def __init__(self, at=None, error=None, afterwards=False):
@@ -41,10 +49,10 @@ class Calls(object):
         self.names = []
 
     def pass_on(self, name, call):
-        fault = (name, self.names.count(name)) == self.at
+        fault = self.at in ((name, self.names.count(name)), (name, None))
         self.names.append(name)
         self.raised = self.raised or fault
-        # What makes a socket cannot both have made it and raise.
+        # A call that makes a socket cannot both have made it and raise.
         if fault and not (self.afterwards and name not in ("socket", "accept")):
             raise self.error
         try:
@@ -53,8 +61,16 @@ class Calls(object):
             if fault:
                 raise self.error
 
+    def passing(self, name, function):
+        def passed(*args):
+            # Python 3's accept() asks for the default timeout as well.
+            is_ours = sys._getframe(1).f_globals is vars(module)
+            return self.pass_on(name, lambda: function(*args)) if is_ours else function(*args)
+
+        return passed
+
     def run(self, stand_in, monkeypatch, family, way):
-        """Call the function; return what it returned or raised, and the sockets it made."""
+        """Call the function; return what it returned or raised. No other socket is left open."""
         calls = self
         strangers = []
         relay = Relay(family, "eager") if way == "relayed" else None
@@ -62,144 +78,162 @@ class Calls(object):
         class OnItsWay(passing_calls(self.pass_on)):
             def connect_ex(self, address):
                 if way == "after a stranger" and not strangers:
-                    strangers.append(RealSocket(family, socket.SOCK_STREAM))
-                    strangers[-1].connect(address)
-                    strangers[-1].sendall(b"w" * 16)
-                    await_connection(made[0].real)
+                    strangers.append(stranger_to(address, family))
+                    strangers[-1].sendall(SPOKEN)
+                    await_connection(made[made.index(self) - 1].real)  # its listener
                 return calls.pass_on("connect_ex", lambda: self.real.connect_ex(address))
 
-            def accept(self):
-                # A connection that was given up for its fault will not come again.
-                given_up = calls.raised and calls.at[0].startswith("accepted ")
-                if given_up and JYTHON:
-                    self.real.settimeout(0.002)
-                elif given_up and not select.select([self.real], [], [], 0)[0]:
-                    raise socket.timeout("timed out")
-                return super(OnItsWay, self).accept()
-
         made = stand_in(relay.relayed(OnItsWay) if relay else OnItsWay)
+        for place, name in FUNCTIONS:
+            monkeypatch.setattr(place, name, self.passing(name, getattr(place, name)))
         try:
             outcome = fallback(family)
+            close(outcome[0].real, outcome[1].real)
         except BaseException as error:
             outcome = error
         monkeypatch.undo()
         close(*strangers)
         if relay:
             relay.stop()
-        return outcome, [sock.real for sock in made]
+        assert [sock for sock in made if not is_closed(sock.real)] == []
+        return outcome
 
 
-# What the system says of these does not end the call: of a candidate, of a socket that is closed, of an option, and of
-# an address. A try that is not the first listens elsewhere if it may.
-PASSED_OVER = ["close", "setsockopt", "getpeername", "fileno"]
-PASSED_OVER += ["accepted %s" % name for name in PASSED_OVER + ["getsockname", "recv"]]
-SOMETIMES = ["getsockname", "bind", "listen", "accepted setblocking", "accepted settimeout"]
-SOMETIMES += ["connect_ex"] * JYTHON  # whose client is asked again
-# A connection that was given up, which its other end may notice before the time is up. ENOTCONN is Jython's.
-GIVEN_UP = (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE) + (errno.ENOTCONN,) * JYTHON
+CASES = [("after a stranger", error, afterwards) for error in ERRORS for afterwards in (False, True)[: 2 - JYTHON]]
+# With twice as many calls: one interruption, as a signal's comes, and one error stand for all.
+CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, False)]
 
 
-def is_right(outcome, fault, call):
-    """Whether this may come of the fault at this call: a pair, the fault itself, or a connection that was given up."""
-    if call == "recv" and isinstance(fault, socket.error):
-        # Of a client, which receives nothing as long as it is not lost.
-        return outcome.errno == fault.errno
-    if outcome is fault:
-        # On Jython our own end is asked for its fileno, too, so as to keep the strangers with it.
-        return not isinstance(fault, socket.error) or call not in PASSED_OVER or JYTHON and call == "accepted fileno"
-    if isinstance(outcome, tuple):
-        return isinstance(fault, socket.error) and call in PASSED_OVER + SOMETIMES
-    return isinstance(fault, socket.error) and call.startswith("accepted ") and outcome.errno in GIVEN_UP
-
-
-CASES = [
-    (way, name, afterwards)
-    for way in ("directly", "after a stranger")
-    for name in sorted(ERRORS)
-    for afterwards in (False, True)[: 2 - JYTHON]
-]
-# Three tries, with three times as many calls: one interruption, as a signal's comes, and one error stand for all.
-CASES += [("relayed", "KeyboardInterrupt", not JYTHON), ("relayed", "socket.error", False)]
-
-
-@pytest.mark.parametrize("way, name, afterwards", CASES)
-def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, nothing_left_open, family, way, name, afterwards):
-    if JYTHON and (family != socket.AF_INET or way == "relayed" and name != "KeyboardInterrupt"):
+@pytest.mark.parametrize("way, error, afterwards", CASES)
+@pytest.mark.usefixtures("nothing_left_open")
+def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, family, way, error, afterwards):
+    """An error of the system's leads to another attempt; everything else comes out."""
+    if JYTHON and (family != socket.AF_INET or way == "relayed" and error is socket.error):
         pytest.skip("each listener that fails costs Jython 20 descriptors for good")
     calls = Calls()
-    (first, second), _ = calls.run(stand_in, monkeypatch, family, way)
-    close(first.real, second.real)
-    for call in sorted(set(calls.names)):
+    assert isinstance(calls.run(stand_in, monkeypatch, family, way), tuple)
+    functions = {name for _, name in FUNCTIONS if error is socket.error}  # which raise none
+    for call in sorted(set(calls.names) - functions):
         for count in [0] if JYTHON and way == "relayed" else itertools.count():
             # Whatever close says, the descriptor is gone.
-            closing = name == "socket.error" and call.endswith("close")
-            faulty = Calls((call, count), ERRORS[name](), afterwards or closing)
-            outcome, made = faulty.run(stand_in, monkeypatch, family, way)
-            if isinstance(outcome, tuple):
-                close(outcome[0].real, outcome[1].real)
-            assert [sock for sock in made if not is_closed(sock)] == []
+            closing = error is socket.error and call.endswith("close")
+            faulty = Calls((call, count), error(errno.EIO, "a fault"), afterwards or closing)
+            outcome = faulty.run(stand_in, monkeypatch, family, way)
             if not faulty.raised:
                 break  # there is no further call of that name
-            assert is_right(outcome, faulty.error, call), (call, count, outcome)
-        # How often each is asked is a matter of threads, on Jython and behind a relay.
-        assert count == calls.names.count(call) or JYTHON or way == "relayed"
+            is_right = isinstance(outcome, tuple) if error is socket.error else outcome is faulty.error
+            assert is_right, (call, count, outcome)
 
 
-@pytest.mark.parametrize("name", sorted(ERRORS))
-@pytest.mark.parametrize("place, function", [(socket, "getdefaulttimeout"), (module, "_now")])
-def test_fault_in_a_function_leaves_nothing_open(stand_in, monkeypatch, nothing_left_open, place, function, name):
-    error = ERRORS[name]()
-
-    def fail():
-        # Python 3's accept() asks for the default timeout as well.
-        if sys._getframe(1).f_globals is vars(module):
-            raise error
-
-    made = stand_in(Unconnected)  # with which the clock is asked
-    monkeypatch.setattr(place, function, fail)
-    try:
-        with pytest.raises(BaseException) as caught:
-            fallback()
-    finally:
-        monkeypatch.undo()
-    assert caught.value is error
-    assert all(map(is_closed, made))
+ALWAYS = ["socket", "bind", "setblocking", "listen", "getsockname", "connect_ex", "settimeout", "accept", "send"]
 
 
-@pytest.mark.parametrize("name", sorted(ERRORS))
-def test_what_close_raises_while_cleaning_up_leaves_nothing_open(stand_in, family, name):
-    """The first error of the system's is told; an interruption is not lost."""
-    first = socket.error(errno.EIO, "the first")
+@pytest.mark.parametrize("call", ["accept"] if JYTHON else ALWAYS)
+def test_call_that_always_fails_is_raised_after_ten(stand_in, monkeypatch, nothing_left_open, family, call):
+    calls = Calls((call, None), socket.error(54321, "always"))
+    started = default_timer()
+    assert calls.run(stand_in, monkeypatch, family, "directly").errno == 54321
+    assert calls.names.count(call) == 10
+    assert default_timer() - started < (10 if JYTHON else 1)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_error_while_closing_does_not_end_the_closing(stand_in, family, error):
+    """The last error of the system's comes out; an interruption is not lost."""
+    codes = itertools.count(1000)
 
     class Failing(StandIn):
         def connect_ex(self, address):
-            raise first
+            return next(codes)
 
         def close(self):
             self.real.close()
-            raise ERRORS[name]()
+            raise error(errno.EIO, "of close")
 
     made = stand_in(Failing)
-    with pytest.raises(BaseException) as caught:
+    with pytest.raises(error) as caught:
         fallback(family)
-    if name == "socket.error":
-        assert caught.value is first
-    else:
-        assert type(caught.value) is type(ERRORS[name]())
-    assert [is_closed(sock) for sock in made] == [True, True]
+    assert caught.value.args[0] == (1009 if error is socket.error else errno.EIO)
+    assert made and all(map(is_closed, made))
 
 
-def test_no_random_bytes_is_an_error_that_leaves_nothing_open(stand_in, monkeypatch, nothing_left_open, family, relay):
-    def urandom(size):
-        raise NotImplementedError("no source of randomness")
+def frames_left():
+    try:
+        return 1 + frames_left()
+    except RuntimeError:
+        return 1
 
-    monkeypatch.setattr(os, "urandom", urandom)
-    relay = relay("eager")
-    made = stand_in(relay.relayed())
-    with pytest.raises(NotImplementedError):
-        fallback(family)
-    relay.stop()
-    assert all(map(is_closed, made))
+
+def deeper(frames, function):
+    return deeper(frames - 1, function) if frames > 0 else function()
+
+
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="others count no frames, or not all")
+def test_few_frames_left_leave_nothing_open(monkeypatch):
+    """As in a deep recursion. With 64 strangers, 66 sockets have to be closed."""
+
+    class AfterStrangers(RealSocket):
+        def connect_ex(self, address):
+            for stranger in strangers:
+                stranger.connect_ex(address)
+            return RealSocket.connect_ex(self, address)
+
+        def accept(self):
+            deeper(10, int)  # Python 3's accept() would lose the descriptor
+            return RealSocket.accept(self)
+
+    errors = []
+    pairs = 0
+    for left in range(40):
+        before = open_sockets()
+        strangers = [RealSocket() for _ in range(64)]
+        monkeypatch.setattr(socket, "socket", AfterStrangers)
+        try:
+            close(*deeper(frames_left() - left, fallback))
+            pairs += 1
+        except RuntimeError as error:
+            errors.append(error)  # it keeps the frames, and what they refer to
+        monkeypatch.undo()
+        close(*strangers)
+        assert open_sockets() == before
+    assert errors and pairs
+
+
+def test_class_whose_sock_is_none_makes_a_pair(stand_in, make_pair):
+    class WithoutSock(StandIn):
+        _sock = None
+
+    stand_in(WithoutSock)
+    assert_is_direct(*make_pair())
+
+
+# Descriptors
+
+
+@contextlib.contextmanager
+def descriptors(limit, free):
+    """This process's table of descriptors has that limit, and so many of them are free."""
+    taken = []
+    limits = resource and resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
+    try:
+        while len(taken) < limit:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:  # it is full
+        pass
+    try:
+        for _ in range(free):
+            os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        if resource:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+needs_limit = pytest.mark.skipif(resource is None, reason="Windows and Jython have no such limit for a process")
 
 
 def test_pair_is_all_that_stays_open(make_pair):
@@ -210,65 +244,38 @@ def test_pair_is_all_that_stays_open(make_pair):
     assert_open_sockets(before)
 
 
-class Table(object):
-    """This process's descriptor table, with a limit of the test's."""
-
-    def __init__(self, limit):
-        self.limit = limit
-        self.taken = []
-
-    def __enter__(self):
-        if resource:
-            self.limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (self.limit, self.limits[1]))
-        return self
-
-    def __exit__(self, *_):
-        for descriptor in self.taken:
-            os.close(descriptor)
-        if resource:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
-
-    def take(self, count):
-        for _ in range(count):
-            self.taken.append(os.open(os.devnull, os.O_RDONLY))
-
-    def fill(self, free):
-        with pytest.raises(OSError):
-            self.take(self.limit)
-        for _ in range(free):
-            os.close(self.taken.pop())
+@needs_limit
+def test_three_free_descriptors_are_enough_and_fewer_are_emfile(make_pair, nothing_left_open):
+    for free in range(3):
+        with descriptors(256, free), pytest.raises(socket.error) as caught:
+            make_pair()
+        assert caught.value.errno == errno.EMFILE
+    with descriptors(256, 3):
+        pair = make_pair()
+    close(*pair)
 
 
-has_limit = pytest.mark.skipif(
-    resource is None, reason="neither Windows nor Jython can lower a process's descriptor limit"
-)
+@needs_limit
+def test_strangers_that_take_all_descriptors_are_closed(stand_in, make_pair, family):
+    """Sixty come to each attempt, and there are three at most."""
+    strangers = [RealSocket(family, socket.SOCK_STREAM) for _ in range(180)]
+    left = list(strangers)
 
+    class AfterStrangers(StandIn):
+        def connect_ex(self, address):
+            for _ in range(60):
+                left.pop().connect(address)
+            return self.real.connect_ex(address)
 
-@has_limit
-@pytest.mark.parametrize("free", [0, 1, 2])
-def test_full_descriptor_table_is_emfile(family, free, nothing_left_open):
-    with Table(256) as table:
-        table.fill(free)
-        with pytest.raises(socket.error) as caught:
-            fallback(family)
-    assert caught.value.errno == errno.EMFILE
-
-
-@has_limit
-def test_three_free_descriptors_are_enough(family):
-    with Table(256) as table:
-        table.fill(3)
-        pair = fallback(family)
-        close(*pair)
+    stand_in(AfterStrangers)
+    with descriptors(256, 40):
+        pair = make_pair()
+    assert_is_direct(*pair)
+    close(*strangers)
 
 
 def test_descriptors_past_1024_work(make_pair):
-    with Table(4096) as table:
-        table.take(1100)
+    with descriptors(1200, 50):
         first, second = make_pair()
-        if resource:
-            assert min(first.fileno(), second.fileno()) > 1024
-        second.settimeout(10)
-        first.sendall(b"x")
-        assert second.recv(1) == b"x"
+        assert not resource or min(first.fileno(), second.fileno()) > 1024
+        assert_is_direct(first, second)

@@ -1,193 +1,142 @@
-"""Every order of events, on a model of each system's sockets: our own pair or the right error, in the time it needs."""
+"""All orders of events, on a model of each system's sockets: the client's own pair or the right error, in time."""
 
 import errno
+import itertools
 import os
 import socket
 import sys
 
 import pytest
 
-from standins.model.fates import (
-    A_BYTE,
-    ACCEPTED_LATER,
-    AT_ONCE,
-    DIVERTED,
-    FATES,
-    HAD_OUR_PORT,
-    HESITANT,
-    MOMENTS,
-    NEVER,
-    ON_OUR_PORT,
-    RELAYED,
-    RESET,
-    SLOW,
-    SOON_CONNECTED,
-    STRANGERS,
-    TRICKLED,
-    TRIES,
-)
-from standins.model.sockets import NONCE, OPTION, Select, Sockets
+from standins.model.fates import A_BYTE, AT_ONCE, FATES, KINDS, MOMENTS, NEVER, QUICK_PAIRS, RESET, ROWS, STRANGERS
+from standins.model.sockets import NONCE, install
 from standins.model.systems import SYSTEMS
-from standins.model.world import AF_INET, AF_INET6, World
+from standins.model.world import AF_INET6, MOST, World
 from support import JYTHON, load_copy
 
 EARLY, SOON, LATER = MOMENTS
-# Each kind together with another, at each moment.
-TELLING = [
-    (HAD_OUR_PORT, ("wrong later", EARLY)),
-    (("silent", EARLY), ("half", SOON)),
-    (("closing", EARLY), HAD_OUR_PORT, ("on our port elsewhere", SOON)),
-    (("resetting", EARLY), ("wrong", SOON), ("silent", LATER)),
-    (("wrong", EARLY), ("pending", SOON), ("wrong later", LATER)),
-    (("half", EARLY), ("resetting", SOON), ("closing", LATER)),
-    (("pending", EARLY), ("closing", SOON), ("wrong", LATER)),
-    (("on our port elsewhere", EARLY), ("wrong later", SOON), ("resetting", LATER)),
-    (("wrong later", EARLY), ("silent", SOON), ("half", LATER)),
+# Each kind together with others, at each moment.
+TOGETHER = [
+    ((kind, EARLY), (STRANGERS[place - 3], SOON), (STRANGERS[place - 5], LATER)) for place, kind in enumerate(STRANGERS)
 ]
-TIMEOUT = 10  # seconds
+TIMEOUT, ATTEMPT_TIMEOUT = 10, 10 / 3.0  # seconds
 MARGIN = 0.1  # seconds
-A_WAIT, LONGEST_WAIT = 0.001, 0.021  # seconds
-FAILURES = 10
-IN_A_ROW = 3
-HELD = 66  # what is kept, the one that came last, and our own
+LONGEST_WAIT = 0.02  # seconds
+MOST_ATTEMPTS = 10
 
 
 def copy_for(system):
-    """Our module as it is on system, which it asks for when it is imported."""
+    """Return the module as it is on this system, which it asks for when it is imported."""
     os_name, platform = os.name, sys.platform
-    os.name, sys.platform = system.os_name or os_name, system.platform or platform
+    os.name, sys.platform = system.os_name, system.platform or platform
     try:
-        copy = load_copy("on_a_model")
-        copy._EXCLUSIVE = OPTION
-        return copy
+        return load_copy("on_a_model")
     finally:
         os.name, sys.platform = os_name, platform
 
 
-COPIES = {system.name: copy_for(system) for system in SYSTEMS}
-
-
-def call(world):
-    """Make a pair in world, and return it, or the socket.error."""
-    copy = COPIES[world.system.name]
-    copy.socket = Sockets(world)
-    copy.select, copy._now = Select, world.now
-    try:
-        return copy.fallback_socketpair(world.family)
-    except socket.error as error:
-        return error
-
-
-# What is right, and when
-
-
-def expected(world):
-    """The result of the last try, how many tries there are, and the seconds that all need."""
-    failed = relayed = seconds = tries = 0
-    result = None
-    while result not in ("direct", "refused") and failed < FAILURES and relayed < IN_A_ROW:
-        fate = world.fates[min(tries, len(world.fates) - 1)]
-        result = result_of(world, fate, tries)
-        tries += 1
-        seconds += 0 if result == "port refused" else soonest(fate)
-        if result == "timed out" or seconds >= TIMEOUT:
-            return "timed out", tries, TIMEOUT
-        is_failure = result in ("lost", "port refused")
-        failed += is_failure
-        relayed = 0 if is_failure else relayed + 1
-    return result, tries, seconds
-
-
-def result_of(world, fate, number):
-    system = world.system
-    is_elsewhere = number > 0 and system.has_127 and world.family == AF_INET
-    if fate.refuses == "used up" and not is_elsewhere:
-        return "port refused"
-    if fate.result == "direct" and system.local == "any":
-        return "relayed"  # for all that the two ends tell
-    return fate.result
-
-
-def soonest(fate):
-    """When the pair, or the error, can be there."""
-    if fate.relay == "trickling":
-        return fate.connected + fate.takes + NONCE * A_BYTE
-    return max(fate.arrives or 0, fate.connected or 0, fate.fails or 0) + fate.takes
-
-
-def is_ordinary(world):
-    """Whether the first connection to come is our client's, which is connected only then, or a moment before."""
-    system, fate = world.system, world.current.fate
-    if system.must_ask:  # its first connection may be dead, and tells its peer all the same
-        return False
-    alone = not (world.strangers or world.crowd or world.crowd_later or world.flood or fate.relay or world.late)
-    tells = system.local != "any" and (fate.connected == 0 or not system.must_poll)
-    return alone and tells and fate.arrives - A_WAIT < fate.connected <= fate.arrives
-
-
-# What is
+# Jython takes its time, and is itself here.
+SYSTEMS_HERE = [system for system in SYSTEMS if system.must_ask or not JYTHON]
+COPIES = {system.name: copy_for(system) for system in SYSTEMS_HERE}
 
 
 def check(world):
-    result, tries, seconds = expected(world)
-    outcome = call(world)
-    check_time(world, tries, seconds)
-    assert len(world.tries) == tries
-    if result in ("direct", "relayed"):
+    copy = COPIES[world.system.name]
+    install(copy, world)
+    try:
+        outcome = copy.fallback_socketpair(world.family)
+    except socket.error as error:
+        outcome = error
+    ends = [attempt.started for attempt in world.attempts[1:]] + [world.time]
+    is_pair, result = check_attempts(world, ends)
+    if is_pair:
         assert isinstance(outcome, tuple), outcome
-        check_pair(world, *outcome)
+        check_pair(world, result, *outcome)
     else:
         assert isinstance(outcome, socket.error), outcome
         check_error(world, outcome, result)
         outcome = ()
     assert [sock.closed for sock in world.made if sock not in outcome] == [1] * (len(world.made) - len(outcome))
-    assert world.most_held <= HELD
+    assert ends[-1] <= TIMEOUT + world.late + MARGIN or world.clock != "runs", "late"
+    unknown = [attempt.host for attempt in world.attempts if attempt.host not in (attempt.usual, None)]
+    assert len(unknown) < 3 or len(set(unknown)) > 1, "an address that is known by now"
 
 
-def check_time(world, tries, seconds):
-    if world.late:
-        assert world.time <= TIMEOUT + world.late + MARGIN, "late"
-    else:
-        # Each try may end a wait later than what ends it.
-        assert world.time <= seconds + max(MARGIN, tries * LONGEST_WAIT), "late"
+def check_attempts(world, ends):
+    """Check that each attempt but the last had to be followed by another. Return whether the last makes a pair, too."""
+    relayed = 0
+    for number, (attempt, end) in enumerate(zip(world.attempts, ends), 1):
+        assert attempt.most_held <= MOST + 1
+        limit = min(ATTEMPT_TIMEOUT, TIMEOUT - attempt.started)
+        result = result_of(attempt, limit)
+        check_time(attempt, result, limit, end - attempt.started)
+        relayed = relayed + 1 if result == "relayed" else 0
+        is_pair = result == "direct" or relayed and attempt.host != attempt.usual or relayed == 3
+        if is_pair or number == MOST_ATTEMPTS or end >= TIMEOUT:
+            assert number == len(world.attempts)
+            return is_pair, result
+    raise AssertionError("another attempt has to follow")
 
 
-def check_pair(world, server, client):
-    assert server.end is world.current.own_end, "a stranger's"
-    assert server.end.kind == "own", "the man's in the middle"
-    assert client is world.current.client
-    for end in (server, client):
-        assert end.timeout == world.timeout and end.blocks == (world.timeout is None)
-    check_kept(world, server, client)
-    if is_ordinary(world):
-        assert client.end.sent == b""
+def result_of(attempt, limit):
+    fate = attempt.fate
+    if attempt.failed:
+        return "failed"
+    if soonest(fate) > limit:
+        return "timed out"
+    return "relayed" if fate.result == "direct" and attempt.world.system.hides_host else fate.result
+
+
+def check_time(attempt, result, limit, seconds):
+    world = attempt.world
+    # If the clock is no help, the module counts its waits, except a wait that ends because a connection arrives.
+    margin = world.margin + (0 if world.clock == "runs" else MOST_ATTEMPTS * LONGEST_WAIT)
+    expected = limit if result == "timed out" else min(limit, soonest(attempt.fate))
+    assert world.late or result == "failed" or expected - margin < seconds, "early"
+    assert world.late or seconds < expected + margin, "late"
+
+
+def soonest(fate):
+    """Return the seconds that an attempt needs at least."""
+    if fate.relay == "trickling":
+        return fate.connected + fate.takes + NONCE * A_BYTE
+    fails = 0 if fate.fails == "read" or fate.refuses else fate.fails or 0
+    return max(fate.arrives or 0, fate.connected or 0, fails) + fate.takes
+
+
+def check_pair(world, result, server, client):
+    attempt = world.attempts[-1]
+    assert client is attempt.client
+    assert server.end is attempt.own_end, "a stranger's"
+    # On a system that has only the usual address, an attacker that relays three attempts in a row is believed.
+    has_only_usual = world.system.has_only_usual(world.family == AF_INET6)
+    assert server.end.kind == "own" or result == "relayed" and has_only_usual, "the attacker's"
+    assert server.timeout == client.timeout == world.timeout
+    check_kept(world, server)
+    assert len(client.end.sent) == server.received == NONCE
     client.end.send(b"from client")
     server.end.send(b"from server")
-    world.wait(1, lambda: False)
-    # Of the nonce nothing is left, nor was the user's first byte taken for it.
-    assert server.end.incoming == b"from client"
-    assert client.end.incoming == b"from server"
+    world.wait(1)
+    assert (server.end.incoming, client.end.incoming) == (b"from client", b"from server")
 
 
-def check_kept(world, server, client):
-    """Jython would hang up on server when a stranger of the same listener's is collected; elsewhere nothing is kept."""
-    strangers = [sock for sock in world.made if sock.state == "accepted" and sock.attempt is world.current]
-    wanted = [sock for sock in strangers if world.system.must_ask and sock is not server and not sock.end.reset]
-    lists = [value for end in (server, client) for value in vars(end).values() if type(value) is list]
-    kept = [each for value in lists for each in value if each is not server]
-    assert set(wanted) <= set(kept) if world.system.must_ask else kept == []
+def check_kept(world, server):
+    """Jython would close the pair if a stranger of the same listener's was collected; elsewhere nothing is kept."""
+    kept = getattr(server, "kept", [])
+    accepted = [sock for sock in world.made if sock.state == "accepted" and sock.attempt is world.attempts[-1]]
+    assert {sock for sock in accepted if not sock.end.is_reset} <= set(kept) if world.system.must_ask else not kept
 
 
 def check_error(world, error, result):
-    if result == "refused":
-        assert error.errno == world.system.refused
-    elif result == "lost":
-        assert error.errno in (errno.ECONNRESET, errno.EPIPE, 10053, 10054)
-    elif result == "port refused":
-        assert error.errno in world.system.ports_refused
-    else:
-        assert error.errno == errno.ETIMEDOUT
-        assert world.time >= TIMEOUT, "early"
+    numbers = {
+        "failed": [world.attempts[-1].failed],
+        "refused": [world.system.refused],
+        "port refused": world.system.ports_refused,
+        "timed out": [errno.ETIMEDOUT],
+        "relayed": [errno.ECONNABORTED],
+        "lost": [errno.ECONNRESET, errno.ECONNABORTED, 10054],
+    }
+    assert error.errno in numbers[result]
 
 
 def named(fates):
@@ -195,83 +144,93 @@ def named(fates):
 
 
 each_fate = pytest.mark.parametrize("fates", [[fate] for fate in FATES], ids=named)
-each_sequence = pytest.mark.parametrize("fates", TRIES, ids=named)
-# Jython takes its time, and is itself here.
-SYSTEMS_HERE = [system for system in SYSTEMS if system.must_ask or not JYTHON]
+each_row = pytest.mark.parametrize("fates", ROWS, ids=named)
+each_quick_pair = pytest.mark.parametrize("fates", [[fate] for fate in QUICK_PAIRS], ids=named)
 
 
-def check_on_each_system(fates, sets, **more):
+def check_on_each_system(fates, sets=((),), **more):
     for system in SYSTEMS_HERE:
         for strangers in sets:
             try:
                 check(World(system, fates, strangers, **more))
             except AssertionError as error:
-                pytest.fail("on %s with %s and %s: %s" % (system.name, strangers, more, error))
+                pytest.fail("on %s with %s, %s and %s: %s" % (system.name, named(fates), strangers, more, error))
 
 
 def is_quick(fate):
-    """Whether it does not take the ten seconds, each wait of which is simulated."""
-    return fate.result not in ("timed out", "lost") or fate is RESET
+    """Return whether it takes less than the ten seconds, of which each wait is simulated."""
+    return fate.result != "timed out" and (fate.result != "lost" or soonest(fate) < MARGIN)
 
 
 @each_fate
-def test_own_pair_or_right_error_whichever_strangers_come(fates):
-    check_on_each_system(fates, [()] + (TELLING if is_quick(fates[0]) else TELLING[:1]))
+def test_own_pair_or_right_error_amid_strangers(fates):
+    check_on_each_system(fates, [()] + TOGETHER[: None if is_quick(fates[0]) else 1])
 
 
-@each_sequence
-def test_own_pair_or_right_error_whatever_becomes_of_each_try(fates):
-    check_on_each_system(fates, [(), TELLING[0]])
+@each_row
+def test_own_pair_or_right_error_in_a_row_of_attempts(fates):
+    check_on_each_system(fates, [(), TOGETHER[0]])
 
 
-@pytest.mark.parametrize("fates", [[fate] for fate in DIVERTED], ids=named)
-def test_own_pair_through_a_librarys_relay_amid_strangers_on_our_port(fates):
-    check_on_each_system(fates, [()] + [((kind, moment),) for kind in ON_OUR_PORT for moment in (EARLY, SOON)])
-
-
-@pytest.mark.parametrize("fates", [[AT_ONCE], [ACCEPTED_LATER], [RELAYED], [RESET]], ids=named)
-def test_own_pair_or_right_error_amid_a_crowd_few_of_which_are_held(fates):
-    check_on_each_system(fates, [[HAD_OUR_PORT]], crowd=300)
-
-
-@pytest.mark.parametrize("fates", [[AT_ONCE], [SOON_CONNECTED], [RELAYED], [HESITANT]], ids=named)
-def test_own_pair_amid_a_crowd_before_and_after_our_client(fates):
-    check_on_each_system(fates, [()], crowd=100, crowd_later=200)
-
-
-@pytest.mark.parametrize("fates", [[AT_ONCE], [SOON_CONNECTED], [RELAYED], [HESITANT]], ids=named)
-def test_own_pair_in_time_amid_a_crowd_that_comes_again_and_again(fates):
-    check_on_each_system(fates, [()], flood=200)
-
-
-@pytest.mark.parametrize("clock", ["stands still", "is put back"])
-def test_own_pair_or_right_error_though_the_clock_is_no_help(clock):
-    for fates in [[NEVER], [RELAYED], [RESET]] + SLOW:
-        check_on_each_system(fates, [(), (("silent", SOON),)], clock=clock)
-
-
-@pytest.mark.parametrize("late", [0.3, 1.9, 2.0, 7.0])
-def test_timeout_after_ten_seconds_though_waits_end_late(late):
-    check_on_each_system([NEVER], [()] + [((kind, moment),) for kind in STRANGERS for moment in MOMENTS], late=late)
-
-
-def test_own_pair_though_each_wait_ends_late():
-    for fates in [[fate] for fate in FATES if fate.result == "direct"]:
-        check_on_each_system(fates, [(), (("silent", EARLY),)], late=1.0)
+@pytest.mark.parametrize("first", KINDS, ids=lambda fate: fate.name)
+def test_own_pair_or_right_error_if_attempts_differ(first):
+    for second in KINDS:
+        check_on_each_system([first, second])
 
 
 @pytest.mark.skipif(AF_INET6 is None, reason="this Python has no AF_INET6")
-def test_own_pair_or_the_right_error_in_time_over_ipv6():
-    for fates in [[fate] for fate in FATES + DIVERTED if is_quick(fate)] + TRIES:
-        check_on_each_system(fates, [(HAD_OUR_PORT, ("on our port elsewhere", EARLY))], family=AF_INET6)
+def test_own_pair_or_right_error_over_ipv6():
+    for fates in [[fate] for fate in FATES if is_quick(fate)] + list(itertools.product(KINDS, KINDS)):
+        check_on_each_system(fates, family=AF_INET6)
+
+
+@each_quick_pair
+def test_own_pair_within_milliseconds_of_the_last_event(fates):
+    check_on_each_system(fates, margin=0.01)
+
+
+@each_quick_pair
+def test_own_pair_amid_a_crowd_of_which_few_are_kept(fates):
+    check_on_each_system(fates, crowd=150, margin=0.03)
+    check_on_each_system(fates, crowd_later=30)
+    check_on_each_system(fates, crowd_later=100)
+    check_on_each_system(fates, crowd=60, descriptors=40)
+
+
+@each_quick_pair
+def test_own_pair_amid_a_crowd_that_comes_again_and_again(fates):
+    check_on_each_system(fates, flood=100)
+
+
+@pytest.mark.parametrize("descriptors", [0, 1, 2])
+def test_error_if_there_are_no_descriptors(descriptors):
+    check_on_each_system([AT_ONCE], descriptors=descriptors)
+
+
+@pytest.mark.parametrize("clock", ["stands still", "is set back"])
+def test_own_pair_or_right_error_if_the_clock_is_no_help(clock):
+    for fates in [[NEVER], [RESET]] + ROWS:
+        check_on_each_system(fates, [(), (("silent", SOON),)], clock=clock)
+
+
+@pytest.mark.parametrize("late", [0.3, 2.0, 7.0])
+def test_error_after_ten_seconds_though_waits_end_late(late):
+    check_on_each_system([NEVER], [((kind, SOON),) for kind in STRANGERS], late=late)
+    check_on_each_system([RESET._replace(arrives=None)], late=late)
+
+
+def test_own_pair_though_each_wait_ends_late():
+    for fate in FATES:
+        if fate.result == "direct":
+            check_on_each_system([fate], [(), (("silent", EARLY),)], late=1.0)
 
 
 @pytest.mark.parametrize("timeout", [0.0, 5.0])
-def test_default_timeout_is_both_ends_alone(timeout):
-    for fates in [[AT_ONCE], [RELAYED], [RESET], [ACCEPTED_LATER]]:
-        check_on_each_system(fates, [(), TELLING[0]], timeout=timeout)
+def test_default_timeout_is_that_of_both_ends(timeout):
+    for fate in QUICK_PAIRS + [RESET]:
+        check_on_each_system([fate], [(), TOGETHER[0]], timeout=timeout)
 
 
-def test_own_pair_though_a_library_sends_a_few_bytes_at_a_time():
-    for fates in [[RELAYED], [HESITANT], [SOON_CONNECTED], [TRICKLED]]:
-        check_on_each_system(fates, [(), TELLING[0]], at_once=5)
+@each_quick_pair
+def test_own_pair_if_a_library_sends_a_few_bytes_at_a_time(fates):
+    check_on_each_system(fates, [(), TOGETHER[0]], at_once=5)

@@ -1,9 +1,9 @@
-"""The stranger in a process of its own: connects in a loop to each port it is told.
+"""A stranger in a process of its own: connects in a loop to each port that it reads.
 
 Reads a way, a host and a port per line, and answers with a line when it is under way:
 
-flood    one connection after the other, each of which speaks, until it is refused or turned away for good;
-crowd    200 at a time, which are silent, and others in the place of those that are hung up on, until it is refused.
+flood    one connection after the other, 32 at a time, which speak, until it is refused;
+crowd    200 at a time, which are silent, and others for those that are hung up on, until it is refused.
 """
 
 import select
@@ -32,7 +32,7 @@ def flood(address):
         try:
             sock.settimeout(1)
             sock.connect(address)
-            sock.sendall(b"stranger")
+            sock.sendall(b"I am a stranger.")
             held.append(sock)
         except socket.error:
             sock.close()
@@ -40,14 +40,22 @@ def flood(address):
         finally:
             if number == 0:
                 answer()
-        if len(held) == AT_ONCE:
-            held.pop(0).close()
+        if len(held) == AT_ONCE:  # more would fill the queue
+            await_end(held.pop(0))
     for sock in held:
         sock.close()
 
 
+def await_end(sock):
+    try:
+        sock.recv(1)
+    except socket.error:
+        pass
+    sock.close()
+
+
 def crowd(address):
-    """Have the listener's queue full from before the answer on."""
+    """Fill the listener's queue before the answer, and keep it full."""
     held = []
     answered = refused = False
     while not refused:

@@ -1,5 +1,6 @@
 """A relay: takes the connections of clients that wanted to go elsewhere, and connects on."""
 
+import os
 import select
 import socket
 import threading
@@ -9,12 +10,15 @@ from standins.sockets import StandIn, connect_ex_of
 from standins.strangers import RESET
 from support import HOSTS, JYTHON, RealSocket, close, in_thread
 
+MAPPED = "::ffff:"  # an IPv6 address that begins so is IPv4's: such connections are made by IPv4
+
 
 class Relay(object):
     """Connects on, from an address of its own, for each client whose connect comes to it instead.
 
     how: "eager", "lazy" (only once the client has sent something), "slow" (only after a while), "trickling" (a byte at
-    a time), "hanging up", "resetting" or "never" (it takes the connection and keeps it).
+    a time), "greeting" (it sends bytes of its own), "garbling" (it turns the bytes round), "hanging up", "resetting" or
+    "never" (it takes the connection and keeps it).
     """
 
     WHILE = 0.1  # seconds that the slow one takes
@@ -24,21 +28,38 @@ class Relay(object):
         self.family = family
         self.how = how
         self.target = None
-        self.held = 0.0  # seconds that it took its time for, in all
+        self.held = 0.0  # seconds that its clients have waited for it on purpose, in all
         self.stopped = threading.Event()
         self.socks = []
         self.threads = []
-        self.listener = self.open()
-        self.listener.bind((HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"], port))
-        self.listener.listen(128)
-        self.address = self.listener.getsockname()[:2]
+        self.listeners = [self.listen(family, port)]
+        if family != socket.AF_INET and os.name == "posix" and not port:
+            self.listeners.append(self.listen(socket.AF_INET))  # for clients that go to a mapped address
         self.acceptor = in_thread(self.accept_until_stopped)
 
-    def open(self):
-        sock = RealSocket(self.family, socket.SOCK_STREAM)
+    def open(self, family):
+        sock = RealSocket(family, socket.SOCK_STREAM)
         sock.setblocking(True)
         self.socks.append(sock)
         return sock
+
+    def listen(self, family, port=0):
+        listener = self.open(family)
+        listener.bind((own_host(family), port))
+        listener.listen(128)
+        return listener
+
+    @property
+    def address(self):
+        """Where a client connects instead of to the target."""
+        is_mapped = self.target is not None and self.target[0].startswith(MAPPED)
+        host, port = self.listeners[is_mapped].getsockname()[:2]
+        return MAPPED * is_mapped + host, port
+
+    def instead_of(self, target):
+        """Where the next client connects that wants to go to the target."""
+        self.target = target
+        return self.address
 
     def relayed(self, cls=StandIn):
         """A stand-in whose connect comes here."""
@@ -46,10 +67,9 @@ class Relay(object):
 
         class Relayed(cls):
             def connect_ex(self, address):
-                relay.target = address
-                return connect_ex_of(cls, self)(relay.address)
+                return connect_ex_of(cls, self)(relay.instead_of(address))
 
-            connect = connect_ex  # for CPython's function, which passes over what connect raises
+            connect = connect_ex  # for CPython's function, which ignores what connect raises
 
         return Relayed
 
@@ -61,8 +81,8 @@ class Relay(object):
         self.stopped.set()
         poke = RealSocket(self.family, socket.SOCK_STREAM)
         try:
-            poke.connect(self.address)
-        except socket.error:  # it had ended
+            poke.connect(self.listeners[0].getsockname())
+        except socket.error:  # the acceptor has ended
             pass
         self.acceptor.join(10)
         for thread in list(self.threads):
@@ -73,18 +93,21 @@ class Relay(object):
     # In the threads: one that accepts, and two for each client
 
     def accept_until_stopped(self):
-        while self.await_any(self.listener):
-            near, _ = self.listener.accept()
-            near = getattr(near, "real", near)  # Python 3 makes it with what stands for socket.socket
-            near.setblocking(True)
-            self.socks.append(near)
-            self.threads.append(in_thread(self.serve, near))
+        while True:
+            for listener in select.select(self.listeners, [], [], 60)[0]:
+                if self.stopped.is_set():
+                    return
+                near, _ = listener.accept()
+                near = getattr(near, "real", near)  # Python 3 makes it with the class that replaces socket.socket
+                near.setblocking(True)
+                self.socks.append(near)
+                self.threads.append(in_thread(self.serve, near))
 
-    def await_any(self, sock):
+    def has_more(self, sock):
         """Whether sock can be read: it cannot when the relay is stopped."""
         while not self.stopped.is_set():
-            # Who stops it connects to the listener, and is not accepted.
-            if sock in select.select([sock, self.listener], [], [], 60)[0] and not self.stopped.is_set():
+            # stop() connects to the listener, and is not accepted.
+            if sock in select.select([sock, self.listeners[0]], [], [], 60)[0] and not self.stopped.is_set():
                 return True
         return False
 
@@ -94,26 +117,28 @@ class Relay(object):
         try:
             if self.how == "resetting":
                 near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            elif self.how != "hanging up" and (self.how != "lazy" or self.await_any(near)):
+            elif self.how != "hanging up" and (self.how != "lazy" or self.has_more(near)):
                 self.connect_on(near)
         except (socket.error, select.error):  # the client has gone, or its listener
             pass
         near.close()
 
     def connect_on(self, near):
-        target = self.meant_for(near)
+        host, port = self.meant_for(near)
         if self.how == "slow":
             started = default_timer()
             self.stopped.wait(self.WHILE)
             self.held += default_timer() - started
-        far = self.open()
-        # Else it may be given the client's very port, since the two go to different listeners.
-        far.bind((self.address[0], 0))
+        is_mapped = host.startswith(MAPPED)
+        family = socket.AF_INET if is_mapped else self.family
+        far = self.open(family)
+        # Otherwise the system may give it the client's port, since the two go to different listeners.
+        far.bind((own_host(family), 0))
         try:
-            far.connect(target)
+            far.connect((host[len(MAPPED) * is_mapped :], port))
             for sock in (near, far):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if JYTHON:  # where recv() of what the other thread has closed would wait for ever
+                if JYTHON:  # there, recv() of a socket that the other thread has closed would wait for ever
                     sock.settimeout(1)
             back = in_thread(self.carry, far, near)
             self.carry(near, far)
@@ -125,7 +150,7 @@ class Relay(object):
         count = 0
         started = None
         try:
-            while self.await_any(source):
+            while self.has_more(source):
                 data = source.recv(1 if self.how == "trickling" and count < self.TRICKLE else 65536)
                 if not data:
                     break
@@ -133,12 +158,18 @@ class Relay(object):
                 started = started or default_timer()
                 if self.how == "trickling" and count <= self.TRICKLE:
                     self.stopped.wait(0.002)
-                    self.held += default_timer() - started if count == 16 else 0  # bytes that a nonce has
-                sink.sendall(data)
+                    self.held += default_timer() - started if count == 16 else 0  # bytes of a nonce
+                if self.how == "greeting":
+                    source.sendall(b"hello")
+                sink.sendall(data[::-1] if self.how == "garbling" else data)
             hang_up(sink, socket.SHUT_WR)
         except (socket.error, select.error):  # either has gone
             for sock in (source, sink):
                 hang_up(sock, socket.SHUT_RDWR)
+
+
+def own_host(family):
+    return HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"]
 
 
 def hang_up(sock, how):

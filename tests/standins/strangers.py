@@ -1,4 +1,4 @@
-"""Who else is on a machine: processes that connect to our port, listeners that do not answer, ports that refuse."""
+"""What else is on a machine: processes that connect to our port, listeners that do not answer, ports that refuse."""
 
 import os
 import select
@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 
+from standins.sockets import StandIn
 from support import JYTHON, WINDOWS, RealSocket
 
 if JYTHON:
@@ -15,6 +16,50 @@ if JYTHON:
 # l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
 RESET = struct.pack("HH" if WINDOWS else "ii", 1, 0)
 SPOKEN = b"I am a stranger."  # as many bytes as a nonce has
+
+
+def resetting(stranger):
+    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    stranger.close()
+
+
+# What a stranger does when it is connected.
+KINDS = [
+    lambda stranger: None,
+    lambda stranger: stranger.close(),
+    resetting,
+    lambda stranger: stranger.sendall(SPOKEN[:8]),
+    lambda stranger: stranger.sendall(SPOKEN),
+    lambda stranger: stranger.sendall(SPOKEN * 60),
+]
+
+
+def stranger_to(address, family):
+    stranger = RealSocket(family, socket.SOCK_STREAM)
+    stranger.settimeout(10)
+    stranger.connect(address)
+    return stranger
+
+
+def await_connection(listener):
+    """Return when there is one to accept: Jython's threads might put a later one before it."""
+    assert select.select([listener], [], [], 10)[0]
+
+
+def after_strangers(kinds, cls=StandIn):
+    """A stand-in to whose listeners strangers of these kinds connect before our own client does; and the strangers."""
+    strangers = []
+
+    class AfterStrangers(cls):
+        def listen(self, backlog):
+            self.real.listen(backlog)
+            address = self.real.getsockname()[:2]
+            for kind in kinds:
+                strangers.append(stranger_to(address, socket.AF_INET6 if ":" in address[0] else socket.AF_INET))
+                await_connection(self.real)
+                kind(strangers[-1])
+
+    return AfterStrangers, strangers
 
 
 def full_listener(family, host):
@@ -41,8 +86,11 @@ def closed_port(family, host):
     return holder, holder.getsockname()[1]
 
 
-def connect_and_reset(family, address):
-    """Connect there, send something, and reset the connection; the port that it came from, which is free again."""
+def connect_and_reset(family, address, port=0):
+    """Connect there, send something, and reset the connection; the port that it came from, which is free again.
+
+    A port that is given may be another socket's that shares it.
+    """
     # Bound first, for a port that is not in TIME_WAIT either, and so can be bound again.
     if JYTHON:
         # Its own sockets ignore SO_LINGER, and none of them sends a reset.
@@ -54,18 +102,15 @@ def connect_and_reset(family, address):
         stranger.setSoLinger(True, 0)
     else:
         stranger = RealSocket(family, socket.SOCK_STREAM)
-        stranger.bind((address[0], 0))
+        if port:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind((address[0], port))
         stranger.connect(address)
         port = stranger.getsockname()[1]
         stranger.sendall(SPOKEN)
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     stranger.close()
     return port
-
-
-def await_connection(listener):
-    """Return when there is one to accept: Jython's threads might put a later one before it."""
-    assert select.select([listener], [], [], 10)[0]
 
 
 class Flooder(object):

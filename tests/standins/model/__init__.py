@@ -1,5 +1,5 @@
-"""The systems' sockets as the module sees them, in virtual time: no thread, no sleep, no network.
+"""A model of the systems' sockets in virtual time: no thread, no sleep, no network.
 
-A World is one call's surroundings: a system with its ways, fates of the client's connection, one for each try, and
-strangers. What no system does, or the module must never do, is an AssertionError on the spot.
+A World is the surroundings of one call: a system, the fate of the client's connection in each attempt, and strangers.
+A call that no system allows, or that the module must never make, raises AssertionError at once.
 """

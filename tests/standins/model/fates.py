@@ -1,138 +1,105 @@
-"""What may become of a client's connection, in one try, and the strangers that come."""
+"""What may become of the client's connection in one attempt, and which strangers may come."""
 
+import itertools
 from collections import namedtuple
 
 Fate = namedtuple(
     "Fate",
     "name"
-    " arrives"  # seconds until it is there to be accepted
+    " result"  # "direct", "relayed", "refused", "lost", "timed out" or "port refused"
+    " arrives"  # seconds until the listener can accept it
     " connected"  # seconds until the client is connected
-    " fails"  # seconds until the connect fails, or the client is reset
-    " relay"  # how it is relayed: "eager", "lazy" (from the first byte on), ...
+    " fails"  # seconds until connect fails or the connection is reset, or "read": as soon as the nonce is read
+    " relay"  # what the relay does: "eager", "lazy" (it waits for the first byte), ...
     " takes"  # seconds that the relay takes
-    " by"  # whose the relay is: "kernel", "library" or "attacker"
-    " refuses"  # a port is refused: by "bind", "listen", "connect", "connecting", or as "used up" on the usual address
-    " result",  # "direct", "relayed", "refused", "lost", "timed out", "port refused"
+    " refuses"  # the call that is refused a port; "connecting": connect fails later
+    " only_usual",  # whether this happens only at the usual address
 )
-
-
 PLAIN = Fate(
-    name="", arrives=None, connected=None, fails=None, relay=None, takes=0, by=None, refuses=None, result="direct"
+    "", "direct", arrives=None, connected=None, fails=None, relay=None, takes=0, refuses=None, only_usual=False
 )
 
 
-def fate(name, **more):
-    return PLAIN._replace(name=name, **more)
+def fate(name, result, **more):
+    return PLAIN._replace(name=name, result=result, **more)
 
 
-def relayed(name, relay, takes, connected=0.0002, by="kernel", result="relayed"):
-    return fate(name, result=result, connected=connected, relay=relay, takes=takes, by=by)
+def direct(name, arrives, connected):
+    return fate(name, "direct", arrives=arrives, connected=connected)
+
+
+def relayed(name, relay, takes, connected=0.0002, result="relayed", only_usual=False):
+    return fate(name, result, connected=connected, relay=relay, takes=takes, only_usual=only_usual)
 
 
 # Time is virtual, but each wait of 20 ms is simulated.
 SOON, LATE, VERY_LATE = 0.0002, 0.1, 1.2
-AT_ONCE = fate("at once", arrives=0, connected=0)
-SOON_CONNECTED = fate("soon", arrives=SOON, connected=SOON)
-ACCEPTED_LATER = fate("connected before it can be accepted", arrives=2 * SOON, connected=0)
-RESET = fate("reset before it is accepted", arrives=SOON, connected=SOON / 2, fails=SOON / 2, result="lost")
-NEVER = fate("never", result="timed out")
+A_BYTE = 0.005  # seconds for each byte, in the relay that trickles
+HESITATION = 0.004  # seconds, in the relay that hesitates
+
+AT_ONCE = direct("at once", 0, 0)
+ACCEPTED_FIRST = direct("accepted before it is connected", 0, HESITATION)
+CONNECTED_FIRST = direct("connected before it can be accepted", 0.01, 0)
+REFUSED = fate("refused", "refused", fails=SOON)
+NEVER = fate("never", "timed out")
+RESET = fate("reset before it is accepted", "lost", arrives=SOON, connected=SOON / 2, fails=SOON / 2)
 RELAYED = relayed("relayed", "eager", 0.001, 0)
-TRICKLED = relayed("relayed a byte at a time", "trickling", 0.001)
-HESITANT = relayed("relayed by one that connects on before it hands on", "hesitant", 0.0005)
-FATES = [
-    AT_ONCE,
-    SOON_CONNECTED,
-    fate("late", arrives=LATE, connected=LATE),
-    ACCEPTED_LATER,
-    fate("connected long before it can be accepted", arrives=LATE, connected=SOON),
-    fate("accepted before it is connected", arrives=0, connected=2 * SOON),
-    fate("accepted long before it is connected", arrives=SOON, connected=LATE),
-    fate("refused at once", fails=0, result="refused"),
-    fate("refused soon", fails=SOON, result="refused"),
-    fate("refused late", fails=LATE, result="refused"),
-    NEVER,
-    fate("accepted but never connected", arrives=SOON, result="timed out"),
-    RESET,
-    RELAYED,
-    relayed("relayed late", "eager", 0.001, LATE),
-    relayed("relayed slowly", "eager", 0.2),
-    relayed("relayed when the first byte has come", "lazy", 0.001),
-    relayed("relayed late when the first byte has come", "lazy", 0.001, LATE),
-    relayed("relayed slowly from the first byte on", "lazy", 0.2),
-    TRICKLED,
-    HESITANT,
-    relayed("relayed by one that hangs up", "hanging up", 0.1, result="lost"),
-    relayed("relayed by one that breaks off", "breaking off", 0.001, result="lost"),
-    relayed("relayed by one that resets", "resetting", 0.1, result="lost"),
-    relayed("relayed by one that never connects on", "never", 0, result="timed out"),
-]
-A_BYTE = 0.005  # seconds, in the relay that trickles
-HESITATION = 0.0013  # seconds, in the one that hesitates
-
-# The client is connected to a relay of a library's, and has its address for its peer.
-DIVERTED = [
-    relayed("diverted to a relay", "eager", 0.001, 0, by="library"),
-    relayed("diverted to a relay from the first byte on", "lazy", 0.001, by="library"),
-    relayed("diverted to a slow relay", "eager", 0.2, 0, by="library"),
-]
-
-# A socket that was on its way from the listener's port to our client's has met our client (a simultaneous open): the
-# client has the listener's address for its peer, and the listener never sees it. Whoever holds that socket hands on
-# what it hears, or resets it.
-CAUGHT = relayed("caught", "eager", 0, 0, "attacker")
-CAUGHT_LATER = relayed("caught, and handed on later", "lazy", 0.001, by="attacker")
-CAUGHT_AND_RESET = relayed("caught and reset", "resetting", 0.001, by="attacker", result="lost")
-CAUGHT_AND_REPLACED = relayed(
-    "caught and reset, and our port taken", "taking our port after resetting", 0, 0, "attacker", result="lost"
-)
-CAUGHT_AND_LEFT = relayed("caught, left and reset", "hanging up and resetting", 0.001, by="attacker", result="lost")
-
-BIND, LISTEN, CONNECT, CONNECTING = [
-    fate("port refused by %s" % call, fails=SOON, refuses=call, result="port refused")
+LAZY = relayed("relayed from the first byte on", "lazy", 0.001)
+HESITANT = relayed("relayed by one that connects before it hands on", "hesitant", 0.0005)
+NO_PORT = [
+    fate("port refused by %s" % call, "port refused", fails=SOON, refuses=call)
     for call in ("bind", "listen", "connect", "connecting")
 ]
-# asyncio closes the end that makes TIME_WAIT the listener's; Windows says 10055 after some thousands of event loops.
-USED_UP = AT_ONCE._replace(name="ports used up", refuses="used up")
+# An attacker's socket has met the client (a simultaneous open): the client has the listener's address for its peer, and
+# the listener never sees the client. The attacker can do this only at an address that it knows.
+CAUGHT = relayed("caught", "eager", 0, 0, only_usual=True)
+CAUGHT_AND_REPLACED = relayed("caught and reset, and its port taken", "replacing", 0, 0, "lost", only_usual=True)
+# It hides that socket when it has the nonce, and then connects to the listener, from the client's address if it can.
+TWIN = relayed("caught, and its twin sends the nonce", "twin", 0.001, 0, only_usual=True)
 
-# One fate for each try; the last stays. Ten seconds are for all of them.
-SLOW = [
-    [fate("very late", arrives=VERY_LATE, connected=VERY_LATE)],
+# One of each kind, for all orders of them in a row of attempts.
+KINDS = [AT_ONCE, REFUSED, RESET, NO_PORT[0], RELAYED, LAZY, CAUGHT, CAUGHT_AND_REPLACED, TWIN]
+# Those that make a pair within milliseconds.
+QUICK_PAIRS = [AT_ONCE, ACCEPTED_FIRST, CONNECTED_FIRST, RELAYED, LAZY, HESITANT]
+FATES = [
+    CONNECTED_FIRST,
+    NEVER,
+    fate("accepted but never connected", "timed out", arrives=SOON),
+    fate("reset when the nonce is read", "lost", arrives=SOON, connected=SOON, fails="read"),
+    relayed("relayed a byte at a time", "trickling", 0.001),
+    HESITANT,
+    relayed("relayed by one that hangs up", "hanging up", 0.1, result="lost"),
+    relayed("relayed by one that resets", "resetting", 0.1, result="lost"),
+    relayed("relayed by one that never connects on", "never", 0, result="timed out"),
+    relayed("caught, and handed on from the first byte on", "lazy", 0.001, only_usual=True),
+    # Ports run out at one address: asyncio leaves each of them in TIME_WAIT.
+    NO_PORT[0]._replace(name="ports used up at the usual address", only_usual=True),
+    REFUSED._replace(name="the usual address rejects", only_usual=True),
+    NEVER._replace(name="the usual address drops", only_usual=True),
+]
+FATES += KINDS + NO_PORT[1:]
+FATES += [fate("refused after %g s" % seconds, "refused", fails=seconds) for seconds in (0, LATE)]
+FATES += [
+    direct("accepted after %g s, connected after %g s" % moments, *moments)
+    for moments in itertools.product((0, SOON, LATE), repeat=2)
+    if any(moments)
+]
+FATES += [
+    relayed("relayed (%s): connected after %g s, and on after %g s" % details, details[0], details[2], details[1])
+    for details in itertools.product(("eager", "lazy"), (SOON, LATE), (0.001, 0.2))
+]
+
+# Rows of fates, one for each attempt; after the last, the first follows.
+ROWS = [
+    [direct("very late", VERY_LATE, VERY_LATE)],
     [relayed("relayed by one that takes a second", "eager", 1.0)],
-    [relayed("relayed by one that takes a second from the first byte", "lazy", 1.0)],
-    [fate("reset very late", arrives=VERY_LATE + SOON, connected=SOON, fails=VERY_LATE, result="lost")],
-    [relayed("relayed very slowly", "eager", 1.5), relayed("relayed very slowly", "lazy", 1.5), BIND],
-    [RELAYED, relayed("relayed in seconds", "eager", 7.0), relayed("relayed in seconds", "eager", 3.5)],
+    [relayed("relayed by one that takes a second from the first byte on", "lazy", 1.0)],
+    [fate("reset very late", "lost", arrives=VERY_LATE + SOON, connected=SOON, fails=VERY_LATE)],
+    [RELAYED, relayed("relayed in seven seconds", "eager", 7.0), relayed("relayed in 3.5 seconds", "eager", 3.5)],
     [CAUGHT, NEVER],
-]
-TRIES = SLOW + [
-    [CAUGHT, AT_ONCE],
-    [CAUGHT, CAUGHT, AT_ONCE],
-    [CAUGHT_LATER, CAUGHT_LATER, AT_ONCE],
-    [CAUGHT_AND_RESET, AT_ONCE],
-    [CAUGHT_AND_REPLACED, AT_ONCE],
-    [CAUGHT_AND_LEFT, AT_ONCE],
-    [CAUGHT, CAUGHT_AND_RESET, CAUGHT, CAUGHT, AT_ONCE],
-    [CAUGHT, CAUGHT, BIND, CAUGHT, CAUGHT, AT_ONCE],
-    [CAUGHT, RELAYED, RELAYED],
-    [RELAYED, RELAYED, CONNECT, RELAYED],
     [RESET] * 9 + [AT_ONCE],
-    [RESET, CAUGHT] * 9 + [AT_ONCE],
-    [RESET, CAUGHT] * 10,
-    [BIND],
-    [LISTEN],
-    [CONNECT],
-    [CONNECTING],
-    [BIND, LISTEN, CONNECT, CONNECTING] * 2 + [AT_ONCE],
-    [CONNECT] * 9 + [AT_ONCE],
-    [CONNECT] * 9 + [fate("refused", fails=0, result="refused")],
-    [BIND] * 3 + [RELAYED],
-    [USED_UP],
 ]
 
-# Kinds of unrelated peers, and seconds from when the listener listens until they come, the first before our client.
-STRANGERS = ["wrong later", "silent", "closing", "resetting", "wrong", "half", "pending", "on our port elsewhere"]
+STRANGERS = ["silent", "half", "wrong", "wrong later", "closing", "resetting", "pending"]
+# Seconds from listen() until a stranger comes. The first is before the client.
 MOMENTS = [0.0, 0.0015, 0.06]
-# Only before our client has its port: connected, spoken, reset.
-HAD_OUR_PORT = ("had our port", MOMENTS[0])
-# Only where our client is connected elsewhere.
-ON_OUR_PORT = ["silent on our port", "wrong on our port"]

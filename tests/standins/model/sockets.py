@@ -1,19 +1,15 @@
-"""What stands for the module socket, and for socket.socket, in the world that Sockets was given last."""
+"""What stands for the modules socket, select and os, in the world that is given to install()."""
 
-import re
+import errno
+import os
 import socket
 
 from standins.model.world import AF_INET, AF_INET6
 
 NONCE = 16  # bytes
 BACKLOG = 128
-MOST = 64  # candidates that are kept
-OPTION = -5
-SPELT = "0:0:0:0:0:0:0:1"
-
-
-def plain(host):
-    return "::1" if host == SPELT else host
+EXCLUSIVE, IPPROTO_IPV6, V6ONLY = -5, -6, -7
+OPTIONS = [(socket.SOL_SOCKET, EXCLUSIVE, 1), (IPPROTO_IPV6, V6ONLY, 0), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 
 class Socket(object):
@@ -21,310 +17,253 @@ class Socket(object):
 
     def __init__(self, family=AF_INET, type=socket.SOCK_STREAM, proto=0, end=None):
         world = self.world
-        assert family == world.family
+        assert (family, type, proto) == (world.family, socket.SOCK_STREAM, 0)
         self.system = world.system
         self.closed = 0  # how often
-        self.timeout = world.timeout  # as Python believes
-        self.blocks = self.timeout is None  # as the system has it
-        self.exclusive = False
+        self.timeout = world.timeout
+        self.options = []
         self.end = end
         self.state = "accepted" if end else "new"
-        self.is_ready = False  # a client, in the kernel
-        self.number = 0  # that a client failed with
-        self.has_told = False  # a client, that it is connected
-        self.has_told_failure = False  # ... that it has failed, or was reset
-        self.asked = self.received = 0
-        self.host = self.name = None
-        world.opened(self)
-        self.attempt = world.current
+        self.is_ready = False  # a client is connected, in the kernel
+        self.number = 0  # the error of a client that failed
+        self.has_reported = False  # connect_ex() has reported the connection
+        self.received = 0
+        world.opens(self)
+        self.attempt = world.attempts[-1]
 
-    def call(self, silent=False):
+    def call(self):
         assert not self.closed, "used after it was closed"
         self.world.a_call_passes()
-        if self.state == "accepted" and self.end.reset and self.system.gone and not silent:
-            self.world.decided.add(self)
+        if self.state == "accepted" and self.end.is_reset and self.system.gone:
+            self.attempt.decided.add(self)
             raise socket.error(self.system.gone, "gone")
-
-    def fail(self, number):
-        self.state = "failed"
-        self.number = number
-
-    def become_ready(self, at_once):
-        self.is_ready = True
-        if at_once or not self.system.must_poll:
-            self.state = "connected"
 
     # Options
 
     def settimeout(self, seconds):
         self.call()
         self.timeout = seconds
-        self.blocks = seconds is None
-
-    def gettimeout(self):
-        return self.timeout
 
     def setblocking(self, blocks):
         self.settimeout(None if blocks else 0.0)
 
     def setsockopt(self, level, option, value):
         self.call()
-        assert (level, option, value) in [
-            (socket.SOL_SOCKET, OPTION, 1),
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        ]
-        self.exclusive = self.exclusive or option == OPTION
+        assert (level, option, value) in OPTIONS
+        if option == V6ONLY and self.system.mapped:
+            self.attempt.has_tried_address = True
+            raise socket.error(self.system.mapped, "no mapped addresses")
+        self.options.append(option)
 
     def getsockopt(self, level, option):
         self.call()
         assert (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR)
         if self.state == "connecting" and self.system.must_poll:
             return self.system.under_way
-        if not self.system.tells_loss or self.has_told_failure:
+        if not self.system.reports_loss:
             return 0
-        if self.state == "failed":
-            self.has_told_failure = True
-            return self.number
-        if self.end and self.end.reset:
-            self.has_told_failure = True
-            return self.system.number(self.end.lost)
-        return 0
+        return self.system.number("ECONNRESET") if self.end.is_reset else self.number
 
     # Addresses
 
-    def told(self, address):
-        """address as this system tells it."""
-        host, port = address
-        if self.world.family == AF_INET6:
-            return SPELT if (host, self.system.local) == ("::1", "spelt") else host, port, 0, 0
-        return host, port
-
-    def told_local(self, address):
-        unspecified = "::" if self.world.family == AF_INET6 else "0.0.0.0"
-        return self.told((unspecified, address[1]) if self.system.local == "any" else address)
+    def reported(self, address):
+        return address + (0, 0) if self.world.family == AF_INET6 else address
 
     def getsockname(self):
         self.call()
-        if self.state in ("listening", "accepted"):
-            return self.told_local(self.attempt.address)
-        assert self.state != "new"
-        if self.name:
-            return self.name
-        if self.state == "connected" or self.system.early == "own":
-            return self.told_local(self.attempt.ours)
-        assert self.system.early != "the end", "the process ends here"
-        if self.system.early != "any":
-            raise socket.error(self.system.early, "no name yet")
-        name = self.told(("0.0.0.0", self.attempt.ours[1]))
-        if self.system.must_ask:
-            self.name = name
-        return name
+        address = {"listening": self.attempt.address, "connected": self.attempt.ours}[self.state]
+        if self.system.hides_host:
+            address = ("::" if self.world.family == AF_INET6 else "0.0.0.0"), address[1]
+        return self.reported(address)
 
     def getpeername(self):
-        self.call(silent=self.system.dead_peer == "stays")
-        if self.state == "accepted":
-            if not self.end.reset or self.system.dead_peer == "stays":
-                return self.told(self.end.peer)
-            if self.system.dead_peer is None:
-                return None
+        self.call()
+        if self.end.is_reset and self.system.dead_peer:
             raise socket.error(self.system.dead_peer, "it has gone")
-        if self.state == "connected" and (self.system.remembers_peer or not self.end.reset):
-            return self.told(self.end.peer)
-        if self.state == "connecting" and self.system.must_ask:
-            return self.told(self.end.peer)
-        raise socket.error(self.system.no_peer, "not connected")
+        return None if self.end.is_reset else self.reported(self.end.peer)
 
-    # Making
+    # The listener and the client
+
+    def fail(self, number):
+        self.state, self.number = "failed", number
+
+    def become_ready(self, at_once):
+        self.is_ready = True
+        if at_once or not self.system.must_poll:
+            self.state = "connected"
 
     def bind(self, address):
         self.call()
-        world, self.host = self.world, plain(address[0])
-        assert address[1] == 0 and self.exclusive
-        assert self.blocks or not self.system.must_ask, "a Java exception"
-        seen = [host for number, host in world.hosts if number == self.attempt.number]
-        world.hosts.append((self.attempt.number, self.host))
-        if self.attempt.number == 0 or seen or world.family != AF_INET:
-            assert self.host == self.attempt.usual and (world.family == AF_INET or not seen)
-        else:
-            assert re.match(r"127(\.(?!0\b|255\b)\d{1,3}){3}$", self.host), self.host
-            # Three alike are no accident, while two may be, once in some thousand runs of every order.
-            assert [host for _, host in world.hosts].count(self.host) < 3, "an address that is known by now"
-        if self.host != self.attempt.usual and not self.system.has_127:
-            raise socket.error(self.system.ports_refused[1], "no such address")
-        self.refuse("bind")
+        assert address[1] == 0 and EXCLUSIVE in self.options
+        assert not address[0].startswith("::ffff:") or V6ONLY in self.options
+        assert self.timeout is None or not self.system.must_ask, "a Java exception"
+        self.attempt.binds(address[0])
+        self.state = "bound"
 
     def listen(self, backlog):
         self.call()
         assert backlog == BACKLOG
-        self.refuse("listen")
+        assert [sock.state for sock in self.world.made[-2:] if not sock.closed] == ["bound", "bound"]
+        self.attempt.refuse("listen")
         self.state = "listening"
-        self.attempt.listened(self, (self.host, 30000 + self.attempt.number))
-
-    def refuse(self, call):
-        if self.attempt.refuses(call):
-            raise socket.error(next(self.world.ports_refused), call)
+        self.attempt.listens(self)
 
     def connect_ex(self, address):
         self.call()
         attempt, system = self.attempt, self.system
-        assert (plain(address[0]), address[1]) == attempt.address
-        assert not self.blocks, "connect would block"
-        if self.state == "new":
-            if attempt.refuses("connect", attempt.address[0]):
+        assert address == attempt.address
+        assert self.timeout == 0, "connect would block"
+        if self.state == "bound":
+            if attempt.fate.refuses == "connect":
                 return next(self.world.ports_refused)
             self.state = "connecting"
             attempt.client_connects(self)
-            if self.state == "failed":
-                self.has_told_failure = True
-                return self.number
-            self.has_told = self.state == "connected"
-            return 0 if self.has_told else system.under_way
-        if self.state == "connecting":
-            self.asked += 1
-            return system.again[self.asked % len(system.again)]
-        if self.state == "connected":
-            self.has_told = True
-            return system.done
-        if system.asked_after_failing == "anew":
-            self.state = "connecting"
-            self.world.after(2.0, self.fail, self.number)
-            return system.under_way
-        return self.number if system.asked_after_failing == "reason" else system.asked_after_failing
-
-    # The connection
+            self.has_reported = self.state == "connected"
+            return 0 if self.has_reported else self.number or system.under_way
+        assert system.must_ask, "on Windows a second call restarts a connection that has failed"
+        self.has_reported = self.state == "connected"
+        return {"connecting": errno.EALREADY, "connected": errno.EISCONN, "failed": self.number}[self.state]
 
     def accept(self):
         self.call()
-        assert self.timeout is not None, "accept would block for ever"
-        assert self.timeout > 0, "eventlet would hand out a socket that is none of its own"
-        world, system, queue = self.world, self.system, self.attempt.queue
-        assert not world.decided, "one is kept that has ended, or has received sixteen bytes"
-        assert not world.rejected_too_soon, "one was rejected that may have been ours"
-        if not world.wait_and_be_late(self.timeout, lambda: queue):
+        assert self.timeout, "accept would block for ever, or eventlet would return a socket that is not its own"
+        world, system, attempt = self.world, self.system, self.attempt
+        assert not attempt.decided, "a candidate is kept that cannot be the client's"
+        assert not attempt.rejected_too_soon, "a candidate was rejected that might be the client's"
+        if not world.wait_and_be_late(self.timeout, lambda: attempt.queue):
             raise socket.timeout("timed out")
-        end = queue.pop(0)
+        world.take_descriptor()
+        end = attempt.queue.pop(0)
+        number = system.reset if end.is_reset else None
         if end.kind == "pending":
-            raise socket.error(system.pending[end.peer[1] % len(system.pending)], "of the new socket")
-        if end.reset and system.reset:
-            raise socket.error(system.reset, "it has gone")
-        accepted = Socket(world.family, end=end)
-        # Python 3's accept() sees to it that what inherits this blocks, where there is no default timeout.
-        accepted.blocks = accepted.blocks and (not system.inherits or str is not bytes)
-        world.held = world.held_then = world.held + 1
-        world.most_held = max(world.most_held, world.held)
-        return accepted, self.told(end.peer) if system.names_reset or not end.reset else None
+            number = system.pending[end.peer[1] % len(system.pending)]
+        if number:
+            if number not in (errno.ENOTCONN, 10057):  # these also mean that nobody has come
+                attempt.failed = number
+            raise socket.error(number, "of the new connection")
+        attempt.held += 1
+        attempt.most_held = max(attempt.most_held, attempt.held)
+        return Socket(world.family, end=end), None  # some systems have no address if the peer has gone
+
+    # The connection
 
     def recv(self, size):
         self.call()
-        end, world = self.end, self.world
-        assert not self.blocks, "recv would block for ever"
+        assert self.timeout is not None, "recv would block for ever"
+        end, world, attempt = self.end, self.world, self.attempt
         if self.state != "accepted":
             return self.recv_of_client(size)
         if self.timeout:
-            world.wait_and_be_late(self.timeout, lambda: end.incoming or end.finished)
-        if end.incoming and (self.system.reads_after_reset or not end.reset):
+            world.wait_and_be_late(self.timeout, lambda: end.incoming or end.is_finished)
+        if end.incoming and (self.system.reads_after_reset or not end.is_reset):
             data, end.incoming = end.incoming[:size], end.incoming[size:]
             self.received += len(data)
-            assert self.received <= NONCE, "more is read than the nonce"
-            if self.received == NONCE:
-                world.decided.add(self)
+            if self.received >= NONCE:
+                attempt.decided.add(self)
+                if end is attempt.own_end:
+                    attempt.nonce_is_read()
             return data
-        if not end.finished:
+        if not end.is_finished:
             if self.timeout:
                 raise socket.timeout("timed out")
             raise socket.error(self.system.number("EAGAIN"), "nothing yet")
-        world.decided.add(self)
-        if end.reset:
+        attempt.decided.add(self)
+        if end.is_reset:
             raise socket.error(self.system.number("ECONNRESET"), "reset")
         return b""
 
     def recv_of_client(self, size):
-        if self.state != "connected" and self.system.must_ask:
-            return b""
         if self.state != "connected":
-            raise socket.error(self.system.no_peer, "not connected")
-        data, self.end.incoming = self.end.incoming[:size], self.end.incoming[size:]
-        if self.end.reset:
-            self.has_told_failure = True
+            if self.system.must_ask:
+                return b""
+            raise socket.error(self.system.too_soon, "not connected")
+        if self.end.is_reset:
             raise socket.error(self.system.number("ECONNRESET"), "reset")
-        if not data and not self.end.finished:
+        data, self.end.incoming = self.end.incoming[:size], self.end.incoming[size:]
+        if not data and not self.end.is_finished:
             raise socket.error(self.system.number("EAGAIN"), "nothing yet")
         return data
 
     def send(self, data):
         self.call()
-        assert not self.blocks, "send would block"
-        if self.timeout:
-            if not self.world.wait_and_be_late(self.timeout, lambda: self.is_ready or self.state == "failed"):
-                raise socket.timeout("timed out")
-            self.poll()
+        assert self.timeout == 0, "send would block"
         if self.state != "connected":
-            raise socket.error(self.system.too_soon, "not connected")
-        assert self.has_told or not self.system.must_ask, "a send that may fail"
-        if self.end.reset:
-            if not self.system.tells_loss:
+            raise socket.error(self.send_failed() or self.system.too_soon, "not connected")
+        assert self.has_reported or not self.system.must_ask, "a send that may fail"
+        if self.end.is_reset:
+            if not self.system.reports_loss:
                 return 0
-            self.has_told_failure, told = True, self.has_told_failure
-            raise socket.error(self.system.number("EPIPE" if told else self.end.lost), "reset")
+            raise socket.error(self.system.number("ECONNRESET"), "reset")
         self.end.send(data[: self.world.at_once])
         return len(data[: self.world.at_once])
 
-    def poll(self):
-        """What a poll for writing does besides, where nothing else finishes a connect."""
-        self.call()
-        if self.state == "connecting" and self.is_ready:
-            self.state = "connected"
+    def send_failed(self):
+        """Return the error of a client that failed. Where it is not connect's, only SO_ERROR has that one."""
+        if self.number and self.system.send_failed:
+            return self.system.send_failed
+        number, self.number = self.number, 0
+        return number
 
     @property
     def _sock(self):
         return self
 
     def close(self):
-        world = self.world
         self.closed += 1
         if self.closed > 1:
             return
-        world.a_call_passes()
-        world.open -= 1
+        self.world.a_call_passes()
+        self.world.open -= 1
         if self.state == "accepted":
             self.close_accepted()
         elif self.end:
             self.end.hang_up()
 
     def close_accepted(self):
-        world, end = self.world, self.end
-        if not (self in world.decided or end.reset or end.finished or world.held_then > MOST):
-            world.rejected_too_soon.add(self)
-        world.decided.discard(self)
-        world.held -= 1
-        was_reset = end.reset
+        attempt, end = self.attempt, self.end
+        if not (self in attempt.decided or end.is_reset or end.is_finished or attempt.held > attempt.may_keep):
+            attempt.rejected_too_soon.add(self)
+        attempt.decided.discard(self)
+        attempt.held -= 1
+        was_reset = end.is_reset
         end.hang_up(reset=bool(end.incoming))
         if was_reset and self.system.close:
-            raise socket.error(self.system.close, "closed all the same")
+            raise socket.error(self.system.close, "closed nevertheless")
 
 
 class Sockets(object):
-    """What stands for the module socket."""
+    """What the module gets for the module socket."""
 
-    error, timeout = socket.error, socket.timeout
+    error, timeout, inet_ntoa = socket.error, socket.timeout, staticmethod(socket.inet_ntoa)
     AF_INET, AF_INET6, SOCK_STREAM = AF_INET, AF_INET6, socket.SOCK_STREAM
-    SOL_SOCKET, SO_ERROR, SO_EXCLUSIVEADDRUSE = socket.SOL_SOCKET, socket.SO_ERROR, OPTION
+    SOL_SOCKET, SO_ERROR = socket.SOL_SOCKET, socket.SO_ERROR
     IPPROTO_TCP, TCP_NODELAY = socket.IPPROTO_TCP, socket.TCP_NODELAY
+    IPPROTO_IPV6, IPV6_V6ONLY = IPPROTO_IPV6, V6ONLY
     socket = Socket
-
-    def __init__(self, world):
-        Socket.world = world
-
-    def getdefaulttimeout(self):
-        return Socket.world.timeout
+    getdefaulttimeout = staticmethod(lambda: Socket.world.timeout)
 
 
 class Select(object):
-    """What stands for the module select."""
-
     @staticmethod
     def select(reading, writing, failing, seconds):
-        assert (failing, seconds) == ([], 0), "a wait that no model has"
+        assert (reading, failing, seconds) == ([], [], 0)
         for sock in writing:
-            sock.poll()
-        return [sock for sock in reading if sock.end.incoming or sock.end.finished], [], []
+            sock.call()
+            if sock.state == "connecting" and sock.is_ready:
+                sock.state = "connected"
+
+
+class Os(object):
+    def __init__(self, name):
+        self.name = name
+
+    def urandom(self, size):
+        # With zeros, which come once in 65,536 times, the other address is the usual one.
+        return os.urandom(size).replace(b"\0", b"\1")
+
+
+def install(copy, world):
+    """Give this copy of the module what it imports, in this world."""
+    Socket.world = world
+    copy.socket, copy.select, copy.os, copy._now = Sockets, Select, Os(world.system.os_name), world.now
+    copy._EXCLUSIVE = EXCLUSIVE

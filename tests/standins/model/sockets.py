@@ -18,12 +18,9 @@ class Socket(object):
     def __init__(self, family=AF_INET, type=socket.SOCK_STREAM, proto=0, end=None):
         world = self.world
         assert (family, type, proto) == (world.family, socket.SOCK_STREAM, 0)
-        self.system = world.system
+        self.system, self.timeout, self.options = world.system, world.timeout, []
         self.closed = 0  # how often
-        self.timeout = world.timeout
-        self.options = []
-        self.end = end
-        self.state = "accepted" if end else "new"
+        self.end, self.state = end, "accepted" if end else "new"
         self.is_ready = False  # a client is connected, in the kernel
         self.number = 0  # the error of a client that failed
         self.has_reported = False  # connect_ex() has reported the connection
@@ -87,11 +84,6 @@ class Socket(object):
     def fail(self, number):
         self.state, self.number = "failed", number
 
-    def become_ready(self, at_once):
-        self.is_ready = True
-        if at_once or not self.system.must_poll:
-            self.state = "connected"
-
     def bind(self, address):
         self.call()
         assert address[1] == 0 and EXCLUSIVE in self.options
@@ -104,7 +96,8 @@ class Socket(object):
         self.call()
         assert backlog == BACKLOG
         assert [sock.state for sock in self.world.made[-2:] if not sock.closed] == ["bound", "bound"]
-        self.attempt.refuse("listen")
+        if self.attempt.fate.refuses == "listen":
+            raise socket.error(next(self.world.ports_refused), "no port")
         self.state = "listening"
         self.attempt.listens(self)
 
@@ -143,7 +136,8 @@ class Socket(object):
             raise socket.error(number, "of the new connection")
         attempt.held += 1
         attempt.most_held = max(attempt.most_held, attempt.held)
-        return Socket(world.family, end=end), None  # some systems have no address if the peer has gone
+        # Some systems have no address if the peer has gone.
+        return Socket(world.family, end=end), None if end.is_reset else self.reported(end.peer)
 
     # The connection
 
@@ -160,8 +154,8 @@ class Socket(object):
             self.received += len(data)
             if self.received >= NONCE:
                 attempt.decided.add(self)
-                if end is attempt.own_end:
-                    attempt.nonce_is_read()
+                if end is attempt.own_end and attempt.fate.fails == "read":
+                    attempt.reset_own()
             return data
         if not end.is_finished:
             if self.timeout:
@@ -243,6 +237,10 @@ class Sockets(object):
     getdefaulttimeout = staticmethod(lambda: Socket.world.timeout)
 
 
+class Os(object):
+    urandom = os.urandom
+
+
 class Select(object):
     @staticmethod
     def select(reading, writing, failing, seconds):
@@ -253,17 +251,9 @@ class Select(object):
                 sock.state = "connected"
 
 
-class Os(object):
-    def __init__(self, name):
-        self.name = name
-
-    def urandom(self, size):
-        # With zeros, which come once in 65,536 times, the other address is the usual one.
-        return os.urandom(size).replace(b"\0", b"\1")
-
-
 def install(copy, world):
     """Give this copy of the module what it imports, in this world."""
     Socket.world = world
-    copy.socket, copy.select, copy.os, copy._now = Sockets, Select, Os(world.system.os_name), world.now
+    copy.socket, copy.select, copy.os, copy._now = Sockets, Select, Os, world.now
+    Os.name = world.system.os_name
     copy._EXCLUSIVE = EXCLUSIVE

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""socket.socketpair() for Pythons that lack it, or whose own fails or is refused.
-
-Importing this sets socket.socketpair if Python has none. install() also helps if Python's own function fails.
-"""
+"""socket.socketpair() for Pythons that have none, or (call install()) whose function fails or is refused."""
 
 import _socket
 import errno
-import functools
 import socket
 import sys
 import time
@@ -16,24 +12,22 @@ from .socketpair import fallback_socketpair, socketpair
 
 __all__ = ["fallback_socketpair", "install", "socketpair"]
 __version__ = "5.0.0"
-is_installed = False
 
 # Running out of these is no refusal, and the fallback needs more of them.
 _USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_HELPED, _BY_SENDMSG = {}, {}  # one for each function and class, although threads may ask at once
+_HELPED, _BY_SENDMSG = {}, {}  # one for each function and class, even if several threads ask
 
 
 def install():
-    """Replace socket.socketpair with a function that makes up for what the system lacks or refuses.
+    """Replace socket.socketpair with a function that works if Python's own fails or is refused.
 
-    That is fallback_socketpair if the system has no pairs. Otherwise it calls the function that socket has now, and if
-    the default family and type are refused, the fallback. If send() is refused, the pair uses sendmsg(). Call it before
-    or after importing asyncio (Python 3.4's on Windows: after), and after gevent's patch_all().
+    If the system has no pairs, that is fallback_socketpair. Otherwise it calls the function that socket has now, and
+    the fallback if the default family and type are refused. If send() is refused, the pair uses sendmsg(). Call
+    install() before or after importing asyncio (for Python 3.4 on Windows: after), and after gevent's patch_all().
     """
-    global is_installed, socketpair
+    global socketpair
     socket.socketpair = socketpair = helped(socket.socketpair)
-    is_installed = True
-    names = list(getattr(socket, "__all__", ["socketpair"]))  # Jython has none
+    names = list(getattr(socket, "__all__", ["socketpair"]))  # Jython has no __all__
     if "socketpair" not in names:  # an older backport does not add it
         socket.__all__ = names + ["socketpair"]
     # Until Python 3.6, asyncio on Windows holds the function by name.
@@ -43,11 +37,12 @@ def install():
 
 
 def helped(own):
-    """Return what install() sets in place of this function."""
-    if own is fallback_socketpair or hasattr(own, "helps") or not hasattr(_socket, "socketpair"):
-        return own if hasattr(own, "helps") else fallback_socketpair
+    """Return the function that install() sets if socket has this one."""
+    if hasattr(own, "helps"):
+        return own
+    if own is fallback_socketpair or not hasattr(_socket, "socketpair"):
+        return fallback_socketpair
 
-    @functools.wraps(own)
     def socketpair(*args, **kwargs):
         try:
             pair = own(*args, **kwargs)
@@ -60,7 +55,7 @@ def helped(own):
                 end.__class__ = _BY_SENDMSG.setdefault(end.__class__, _by_sendmsg(end.__class__))
         return pair
 
-    socketpair.helps = own
+    socketpair.__doc__, socketpair.__wrapped__, socketpair.helps = own.__doc__, own, own
     return _HELPED.setdefault(own, socketpair)
 
 
@@ -69,7 +64,7 @@ def _is_default(family=None, type=socket.SOCK_STREAM, proto=0):
 
 
 def _refuses_send(end):
-    # Python 2 has no sendmsg. In a stream nothing arrives of this; a datagram would.
+    # Python 2 has no sendmsg(). Sending nothing has no effect on a stream, but sends a datagram.
     if hasattr(end, "sendmsg") and end.type & 0xF == socket.SOCK_STREAM:
         try:
             end.send(b"")
@@ -79,21 +74,20 @@ def _refuses_send(end):
 
 
 def _by_sendmsg(cls):
-    def send(self, data, flags=0):
-        return self.sendmsg([data], [], flags)
+    class BySendmsg(cls):
+        __slots__ = ()  # otherwise no socket could change to this class
 
-    def sendall(self, data, flags=0):
-        rest, timeout, started = memoryview(data).cast("B"), self.gettimeout(), time.monotonic()  # novm
-        while True:
-            rest = rest[self.sendmsg([rest[: 2**20]], [], flags) :]  # PyPy copies what it is given
-            if not rest:
-                return
-            if timeout and time.monotonic() - started > timeout:  # novm
-                raise socket.timeout("timed out")
+        def send(self, data, flags=0):
+            return self.sendmsg([data], [], flags)
 
-    # Without slots of its own, since otherwise no socket could change to this class.
-    return type(cls.__name__, (cls,), {"__slots__": (), "send": send, "sendall": sendall})
+        def sendall(self, data, flags=0):
+            rest, timeout, started = memoryview(data).cast("B"), self.gettimeout(), time.monotonic()  # novm
+            while rest:
+                if timeout and time.monotonic() - started > timeout:  # novm
+                    raise socket.timeout("timed out")
+                rest = rest[self.send(rest[: 2**20], flags) :]  # PyPy copies the data that it sends
+
+    return BySendmsg
 
 
-# Python 2 empties a module that nobody holds, even while its functions are in use.
-helped.module = install.module = sys.modules.get(__name__)
+install.module = sys.modules.get(__name__)  # Python 2 empties a module to which nothing refers

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""The command line. USAGE says what it does."""
-
 import os
 import sys
 
 USAGE = """\
 python -m backports_socketpair              report on socket pairs on this machine, for a bug report
 python -m backports_socketpair ARGUMENTS    start "python ARGUMENTS": -m MODULE, FILE, -c CODE, ...
-python -m backports_socketpair --enable     have every program of this Python call install()
-python -m backports_socketpair --disable    take that back
+python -m backports_socketpair --enable     make every program of this Python call install()
+python -m backports_socketpair --disable    undo that
 
 The program that is started, and the Pythons that it starts, call install() when they start.
 BACKPORTS_SOCKETPAIR_OFF=1 in the environment of a program keeps --enable from it.
@@ -17,7 +15,7 @@ The exit status of the report is 0 if the fallback works over AF_INET."""
 
 
 def main(arguments):
-    """Do what the arguments say, and return the exit status."""
+    """Do what the arguments say, and return the exit status, or an error."""
     from . import machine_check, startup
 
     if not arguments:
@@ -25,12 +23,8 @@ def main(arguments):
     if arguments[0] in ("-h", "--help"):
         return machine_check.say(USAGE)
     if arguments in (["--enable"], ["--disable"]):
-        return getattr(startup, arguments[0][2:])(machine_check.say)
-    reason = startup.reason_not_to_run(arguments)
-    if reason:
-        sys.stderr.write("python -m backports_socketpair: %s (see --help)\n" % reason)
-        return 2
-    return startup.run(arguments)
+        return getattr(startup, arguments[0][2:])()
+    return startup.reason_not_to_run(arguments) or startup.run(arguments)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,10 @@ from timeit import default_timer
 
 from . import __version__, fallback_socketpair, helped
 
-PAIRS, WAKE_UPS = 10, 10  # for each
-TIMEOUT = 10
-UNIX = getattr(socket, "AF_UNIX", -1)
-
+PAIRS, TIMEOUT = 10, 10  # for each function; seconds for a byte, and for all pairs of Python's own function
 ABOUT = "%s %s on %s: socket.socketpair is %s; this is backports_socketpair %s; start-up switch: %s"
 WORKS = "%-8s works: a pair made, bytes carried both ways; %.0f us for a pair, %.0f us for a wake-up%s"
-RELAYED = "; loopback is relayed on this machine, and it works all the same"
+POLICY = " The system refuses %s: a container's or a sandbox's policy is the usual cause."
 ADVICE = """\
 What helps: import backports_socketpair; backports_socketpair.install()
 or, for a program as it is: python -m backports_socketpair -m MODULE
@@ -29,109 +26,101 @@ or, for every program of this Python: python -m backports_socketpair --enable"""
 # The bare numbers are Winsock's.
 NO_FAMILY = {errno.EAFNOSUPPORT, errno.EOPNOTSUPP, 10047}
 NO_ADDRESS = {errno.EADDRNOTAVAIL, errno.ENETUNREACH, 10049, 10051}
-FORBIDDEN = {errno.EACCES, errno.EPERM}
-HELD_BACK = {errno.ETIMEDOUT, errno.ECONNREFUSED, 10060, 10061, 10013}
+HELD_BACK = {errno.EACCES, errno.EPERM, errno.ETIMEDOUT, errno.ECONNREFUSED, 10060, 10061, 10013}
 
 
 def check_machine(switch):
     """Print the report, with the state of the start-up switch, and return the exit status."""
     own = getattr(socket.socketpair, "helps", socket.socketpair)
-    python = platform.python_implementation(), platform.python_version(), platform.platform()
-    say(ABOUT % (python + (whose(own), __version__, switch)))
-    own_works = own is fallback_socketpair or report("own", *attempt_in_time(own))
-    works = report("AF_INET", *attempt(fallback_socketpair, socket.AF_INET))
-    report("AF_INET6", *attempt(fallback_socketpair, socket.AF_INET6))
+    try:
+        system = platform.platform()
+    except Exception:  # platform reads files and starts programs, which a sandbox may refuse
+        system = sys.platform
+    say(ABOUT % (platform.python_implementation(), platform.python_version(), system, whose(own), __version__, switch))
+    own_works = own is fallback_socketpair or say(*attempt_in_time(own))
+    works = say(*attempt("AF_INET", fallback_socketpair, socket.AF_INET))
+    say(*attempt("AF_INET6", fallback_socketpair, socket.AF_INET6))
     if not own_works:
-        say(ADVICE if attempt(helped(own))[0] else "Nothing in this package helps here.")
+        say(ADVICE if attempt("own", helped(own))[1] else "Nothing in this package helps here.")
     return 0 if works else 1
 
 
-def say(words):
-    """Print the words at once, whatever the output can hold."""
+def say(words, result=None):
+    """Print the words at once, even if the output cannot hold every character, and return the result."""
     try:
         try:
             print(words)
-        except (UnicodeError, LookupError):  # LookupError: Python 2 does not know Windows' cp65001
+        except UnicodeError:
             print(words.encode("ascii", "backslashreplace").decode("ascii"))
         sys.stdout.flush()
-    except EnvironmentError:  # nobody reads on, as with "| head -1"
+    except EnvironmentError:  # the reader has gone, as with "| head -1"
         os._exit(1)
+    return result
 
 
 def whose(function):
     if function is fallback_socketpair:
-        return "missing or replaced, and this fallback in its place"
+        return "missing or replaced, and the fallback is in its place"
     if function.__module__ not in ("socket", "_socket"):
         return "another's, from %s" % function.__module__
     return "the operating system's" if hasattr(_socket, "socketpair") else "an emulation of Python's own"
 
 
-def report(name, figures, error):
-    """Print how a pair does, and return whether it works."""
-    if figures:
-        say(WORKS % ((name,) + figures))
-    else:
-        # Python 2 cannot print every error by itself.
-        words = traceback.format_exception_only(error.__class__, error)[-1].strip()
-        say("%-8s FAILED: %s.%s" % (name, words, cause(name, error)))
-    return bool(figures)
-
-
-def cause(name, error):
-    code = getattr(error, "errno", None)
-    if name == "own" and hasattr(_socket, "socketpair"):
-        refused = "send on a pair, so that asyncio hangs" if getattr(error, "has_pair", False) else "socketpair"
-        words = " The system refuses %s: a container's or a sandbox's policy is the usual cause." % refused
-        return words if code in FORBIDDEN | NO_FAMILY | {errno.ENOSYS} else ""
-    if name != "own" and code in NO_FAMILY:
-        return " The system allows no such family: it is switched off, or a policy forbids it."
-    if name != "own" and code in NO_ADDRESS:
-        return " This machine has no %s." % ("::1" if name == "AF_INET6" else "127.0.0.1")
-    sandbox = "A sandbox, a" if code in FORBIDDEN else "A"
-    words = " %s firewall, an antivirus or a proxy that intercepts loopback is the usual cause." % sandbox
-    return words if code in FORBIDDEN | HELD_BACK or isinstance(error, socket.timeout) else ""
-
-
 def attempt_in_time(own):
     """Do what attempt() does with a function that may never return."""
-    outcome = [(None, socket.timeout("%d pairs were not made within %s s" % (PAIRS, TIMEOUT)))]
-    worker = threading.Thread(target=lambda: outcome.append(attempt(own)))
+    outcomes = [failure("own", socket.timeout("%d pairs were not made within %s s" % (PAIRS, TIMEOUT)))]
+    worker = threading.Thread(target=lambda: outcomes.append(attempt("own", own)))
     worker.daemon = True
     try:
         worker.start()
     except RuntimeError as error:  # WASI has no threads, and there the function may end the process
-        return None, RuntimeError("not tried, since it may not return: %s" % error)
+        return failure("own", RuntimeError("not tried, since it may not return: %s" % error))
     worker.join(TIMEOUT)
-    return outcome[-1]
+    return outcomes[-1]
 
 
-def attempt(make_pair, *args):
-    """Return the median microseconds for a pair and for a byte there and back, words if it is relayed, and no error."""
-    pairs, pair_times, wake_up_times, relayed = [], [], [], False
+def attempt(name, make_pair, *args):
+    """Return a line on the pairs that a function makes, and whether they carry bytes."""
+    ends, pair_times, wake_up_times, relayed = [], [], [], ""
     try:
         for _ in range(PAIRS):
             started = default_timer()
-            pairs.append(make_pair(*args))
+            first, second = make_pair(*args)
             pair_times.append(default_timer() - started)
-            first, second = pairs[-1]
-            for end in pairs[-1]:
-                end.settimeout(TIMEOUT)
-            for _ in range(WAKE_UPS):
-                started = default_timer()
-                for byte, source, target in ((b"1", first, second), (b"2", second, first)):
-                    source.sendall(byte)
-                    received = target.recv(1)
-                    if received != byte:
-                        raise ValueError("sent %r, received %r" % (byte, received))
-                wake_up_times.append(default_timer() - started)
-            # By the ports, since a layered Windows provider may say 0.0.0.0 for the host. A sandbox may refuse to tell.
-            relayed = relayed or first.family != UNIX and first.getpeername()[1] != second.getsockname()[1]
-        pair_time, wake_up_time = sorted(pair_times)[PAIRS // 2], sorted(wake_up_times)[PAIRS * WAKE_UPS // 2]
-        return (pair_time * 1e6, wake_up_time * 1e6, RELAYED if relayed else ""), None
+            ends += [first, second]
+            first.settimeout(TIMEOUT)
+            second.settimeout(TIMEOUT)
+            started = default_timer()
+            for byte, source, target in ((b"1", first, second), (b"2", second, first)):
+                source.sendall(byte)
+                received = target.recv(1)
+                if received != byte:
+                    raise ValueError("sent %r, received %r" % (byte, received))
+            wake_up_times.append(default_timer() - started)
+            # The system's own pair has no ports. For a host, a layered Windows provider may return 0.0.0.0.
+            if name != "own" and first.getpeername()[1] != second.getsockname()[1]:
+                relayed = "; loopback is relayed on this machine, and the pair works"
+        medians = [sorted(times)[PAIRS // 2] * 1e6 for times in (pair_times, wake_up_times)]
+        return WORKS % (name, medians[0], medians[1], relayed), True
     except Exception as error:
-        error.has_pair = len(pairs) * WAKE_UPS > len(wake_up_times)
-        return None, error
+        return failure(name, error, has_pair=len(pair_times) > len(wake_up_times))
     finally:
-        for pair in pairs:
-            for end in pair:
-                end.close()
+        for end in ends:
+            end.close()
+
+
+def failure(name, error, has_pair=False):
+    """Return a line with the error and its usual cause, if it has one, and False."""
+    code, cause = getattr(error, "errno", None), ""
+    if name == "own" and hasattr(_socket, "socketpair"):
+        if code in NO_FAMILY | {errno.EACCES, errno.EPERM, errno.ENOSYS}:
+            cause = POLICY % ("send on a pair, so that asyncio hangs" if has_pair else "socketpair")
+    elif code in NO_FAMILY:
+        cause = " The system allows no such family: it is switched off, or a policy forbids it."
+    elif code in NO_ADDRESS and name != "own":
+        cause = " This machine has no %s." % ("::1" if name == "AF_INET6" else "127.0.0.1")
+    elif code in HELD_BACK or isinstance(error, socket.timeout):
+        cause = " A sandbox, a firewall, an antivirus or a proxy that intercepts loopback is the usual cause."
+    # Python 2 cannot print every error by itself.
+    words = traceback.format_exception_only(error.__class__, error)[-1].strip()
+    return "%-8s FAILED: %s.%s" % (name, words, cause), False

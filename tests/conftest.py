@@ -5,7 +5,6 @@ assertions that both must satisfy run over that as well.
 """
 
 import io
-import os
 import socket
 import threading
 
@@ -14,7 +13,7 @@ import pytest
 from standins.relay import Relay
 from standins.sockets import Clock
 from standins.strangers import Flooder
-from support import HAS_NATIVE, HOSTS, JYTHON, SOURCE, close, fallback, has_address, module, open_sockets
+from support import HAS_NATIVE, HOSTS, JYTHON, SOURCE, close, fallback, has_address, is_closed, module, open_sockets
 
 if JYTHON:
     from java.lang import Throwable
@@ -37,8 +36,7 @@ FAMILIES = [
     )
     for family, host in sorted(HOSTS.items())
 ]
-# What an emulation of Python's own does is no measure of ours: others/with_emulation.py says what fails on it.
-NATIVE = ["native"] if HAS_NATIVE or "TRY_EMULATION" in os.environ else []
+NATIVE = ["native"] if HAS_NATIVE else []  # what an emulation of Python's own does is no measure of ours
 
 
 @pytest.fixture(params=FAMILIES)
@@ -46,37 +44,33 @@ def family(request):
     return getattr(socket, request.param)
 
 
-def maker(function, *args):
-    """A function that makes pairs, and a list of the pairs it made."""
+def making(function, *args):
+    """Yield what makes pairs, which are closed afterwards."""
     made = []
 
     def make():
         pair = function(*args)
-        made.append(pair)
+        made.append(pair)  # by several threads
         return pair
 
-    return make, made
-
-
-@pytest.fixture
-def make_pair(family):
-    """Makes pairs with the fallback, in one family; they are closed after the test."""
-    make, made = maker(fallback, family)
     yield make
     for pair in made:
         close(*pair)
+
+
+@pytest.fixture
+def make_pair(stand_in, family):
+    """Makes pairs with the fallback, in one family; they are closed after the test."""
+    for make in making(fallback, family):
+        yield make
 
 
 @pytest.fixture(params=NATIVE + FAMILIES)
 def make_any_pair(request):
     """The same with the native function too, where there is one."""
-    if request.param == "native":
-        make, made = maker(socket.socketpair)
-    else:
-        make, made = maker(fallback, getattr(socket, request.param))
-    yield make
-    for pair in made:
-        close(*pair)
+    of_native = request.param == "native"
+    for make in making(socket.socketpair) if of_native else making(fallback, getattr(socket, request.param)):
+        yield make
 
 
 @pytest.fixture
@@ -87,12 +81,18 @@ def pair(make_any_pair):
     return ends
 
 
+@pytest.fixture(params=[0, 1], ids=["first", "second"])
+def ends(request, pair):
+    """The pair, either end first."""
+    return pair[request.param], pair[1 - request.param]
+
+
 @pytest.fixture
 def stand_in(monkeypatch):
-    """Puts a class in the place of socket.socket, and keeps what it made from the collector."""
+    """Puts a class in the place of socket.socket. Whatever it made has to be closed by the end of the test."""
+    made = []  # which also keeps it from the collector
 
     def put(cls):
-        made = []
         thread = threading.current_thread()
 
         class Recorded(cls):
@@ -106,6 +106,7 @@ def stand_in(monkeypatch):
 
     yield put
     monkeypatch.undo()
+    assert [sock for sock in made if not is_closed(sock)] == []
 
 
 @pytest.fixture

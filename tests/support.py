@@ -7,6 +7,7 @@ import _socket
 import contextlib
 import importlib
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -52,6 +53,21 @@ def has_address(family, host):
         return False
     finally:
         sock.close()
+
+
+def usual(family):
+    return HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"]
+
+
+def is_unknown(host):
+    """Whether it is an address that our module makes up, an IPv6 one or not."""
+    return re.match(r"(::ffff:)?127\.[1-9]\d*\.[1-9]\d*\.1$", host) is not None
+
+
+def has_unknown(family):
+    """Whether the system has one. macOS does not. Wine, Jython and WASI do not connect to one over IPv6."""
+    is_tried = family == socket.AF_INET or os.name == "posix" and not WASI
+    return is_tried and has_address("AF_INET", "127.3.2.1")
 
 
 def in_thread(function, *args):
@@ -154,6 +170,16 @@ def is_closed(sock):
         return True
 
 
+def failure(*args):
+    """The error with which the function fails."""
+    try:
+        pair = fallback(*args)
+    except socket.error as error:
+        return error
+    close(*pair)
+    raise AssertionError("it made a pair")
+
+
 def open_sockets():
     """How many sockets this process has, by the operating system's own table."""
     if WINDOWS:
@@ -166,13 +192,8 @@ def open_sockets():
 
 def is_socket_handle(handle):
     kind, size = ctypes.c_int(), ctypes.c_int(4)
-    return not ctypes.windll.ws2_32.getsockopt(
-        ctypes.c_void_p(handle),
-        socket.SOL_SOCKET,
-        socket.SO_TYPE,
-        ctypes.byref(kind),
-        ctypes.byref(size),
-    )
+    asked = socket.SOL_SOCKET, socket.SO_TYPE, ctypes.byref(kind), ctypes.byref(size)
+    return not ctypes.windll.ws2_32.getsockopt(ctypes.c_void_p(handle), *asked)
 
 
 def is_socket_descriptor(path_or_number):

@@ -12,10 +12,9 @@ PACKAGE = os.path.dirname(SOURCE)
 STARTS = """
 # coding: utf-8
 import os, site, sysconfig
-{0}
 real_path = sysconfig.get_path
-sysconfig.get_path = lambda name, *args, **kwargs: {1!r} if name == "purelib" else real_path(name, *args, **kwargs)
-for folder in {2!r}:
+sysconfig.get_path = lambda name, *args, **kwargs: {0!r} if name == "purelib" else real_path(name, *args, **kwargs)
+for folder in {1!r}:
     if os.path.isdir(folder):
         site.addsitedir(folder)
 """
@@ -43,14 +42,14 @@ class Environment(object):
         self.have(self.site)
 
     def how(self, **variables):
-        hidden = ("PYTHONPATH", "JYTHONPATH", "PYTHONNOUSERSITE")
-        environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        environment.update(self.variables, **variables)
+        environment = dict(os.environ, **dict(self.variables, **variables))
+        for name in {"PYTHONPATH", "JYTHONPATH", "PYTHONNOUSERSITE"} - set(variables):
+            environment.pop(name, None)
         return {"python": base_python(), "env": environment}
 
-    def have(self, site, read=None, before=""):
+    def have(self, site, read=None):
         """Have this site-packages. Those that read lists are read, besides the user's."""
-        starts = STARTS.format(before, str(site), [str(self.site)] if read is None else read)
+        starts = STARTS.format(str(site), [str(self.site)] if read is None else read)
         self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 
     def run(self, *args, **variables):

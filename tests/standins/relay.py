@@ -4,11 +4,10 @@ import os
 import select
 import socket
 import threading
-from timeit import default_timer
 
 from standins.sockets import StandIn, connect_ex_of
 from standins.strangers import RESET
-from support import HOSTS, JYTHON, RealSocket, close, in_thread
+from support import JYTHON, RealSocket, close, in_thread, usual
 
 MAPPED = "::ffff:"  # an IPv6 address that begins so is IPv4's: such connections are made by IPv4
 
@@ -16,22 +15,15 @@ MAPPED = "::ffff:"  # an IPv6 address that begins so is IPv4's: such connections
 class Relay(object):
     """Connects on, from an address of its own, for each client whose connect comes to it instead.
 
-    how: "eager", "lazy" (only once the client has sent something), "slow" (only after a while), "trickling" (a byte at
-    a time), "greeting" (it sends bytes of its own), "garbling" (it turns the bytes round), "hanging up", "resetting" or
-    "never" (it takes the connection and keeps it).
+    how: "eager", "lazy" (once the client has sent something), "greeting" (it sends bytes of its own), "garbling" (it
+    turns the bytes round), "hanging up", "resetting" or "never" (it takes the connection and keeps it).
     """
 
-    WHILE = 0.1  # seconds that the slow one takes
-    TRICKLE = 20  # bytes each way, after which it is as fast as others
-
     def __init__(self, family, how, port=0):
-        self.family = family
-        self.how = how
+        self.family, self.how = family, how
         self.target = None
-        self.held = 0.0  # seconds that its clients have waited for it on purpose, in all
         self.stopped = threading.Event()
-        self.socks = []
-        self.threads = []
+        self.socks, self.threads = [], []
         self.listeners = [self.listen(family, port)]
         if family != socket.AF_INET and os.name == "posix" and not port:
             self.listeners.append(self.listen(socket.AF_INET))  # for clients that go to a mapped address
@@ -45,7 +37,7 @@ class Relay(object):
 
     def listen(self, family, port=0):
         listener = self.open(family)
-        listener.bind((own_host(family), port))
+        listener.bind((usual(family), port))
         listener.listen(128)
         return listener
 
@@ -80,6 +72,7 @@ class Relay(object):
     def stop(self):
         self.stopped.set()
         poke = RealSocket(self.family, socket.SOCK_STREAM)
+        poke.settimeout(1)
         try:
             poke.connect(self.listeners[0].getsockname())
         except socket.error:  # the acceptor has ended
@@ -112,7 +105,7 @@ class Relay(object):
         return False
 
     def serve(self, near):
-        if self.how == "never":
+        if self.how == "never" or self.meant_for(near) is None:  # a stranger's, before our client's
             return
         try:
             if self.how == "resetting":
@@ -125,15 +118,11 @@ class Relay(object):
 
     def connect_on(self, near):
         host, port = self.meant_for(near)
-        if self.how == "slow":
-            started = default_timer()
-            self.stopped.wait(self.WHILE)
-            self.held += default_timer() - started
         is_mapped = host.startswith(MAPPED)
         family = socket.AF_INET if is_mapped else self.family
         far = self.open(family)
         # Otherwise the system may give it the client's port, since the two go to different listeners.
-        far.bind((own_host(family), 0))
+        far.bind((usual(family), 0))
         try:
             far.connect((host[len(MAPPED) * is_mapped :], port))
             for sock in (near, far):
@@ -147,18 +136,11 @@ class Relay(object):
             far.close()
 
     def carry(self, source, sink):
-        count = 0
-        started = None
         try:
             while self.has_more(source):
-                data = source.recv(1 if self.how == "trickling" and count < self.TRICKLE else 65536)
+                data = source.recv(65536)
                 if not data:
                     break
-                count += len(data)
-                started = started or default_timer()
-                if self.how == "trickling" and count <= self.TRICKLE:
-                    self.stopped.wait(0.002)
-                    self.held += default_timer() - started if count == 16 else 0  # bytes of a nonce
                 if self.how == "greeting":
                     source.sendall(b"hello")
                 sink.sendall(data[::-1] if self.how == "garbling" else data)
@@ -166,10 +148,6 @@ class Relay(object):
         except (socket.error, select.error):  # either has gone
             for sock in (source, sink):
                 hang_up(sock, socket.SHUT_RDWR)
-
-
-def own_host(family):
-    return HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"]
 
 
 def hang_up(sock, how):

@@ -115,19 +115,3 @@ class Clock(object):
                     raise
 
         return Hurried
-
-
-def going(ways, cls=StandIn):
-    """A stand-in whose clients go to these relays in turn, the last for all others; and the clients."""
-    gone = []
-
-    class Going(cls):
-        def connect_ex(self, address):
-            if self not in gone:
-                gone.append(self)
-            way = ways[min(gone.index(self), len(ways) - 1)]
-            if way:
-                way.target = address
-            return connect_ex_of(cls, self)(way.address if way else address)
-
-    return Going, gone

@@ -91,25 +91,15 @@ def connect_and_reset(family, address, port=0):
 
     A port that is given may be another socket's that shares it.
     """
+    stranger = RealSocket(family, socket.SOCK_STREAM)
+    if port:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Bound first, for a port that is not in TIME_WAIT either, and so can be bound again.
-    if JYTHON:
-        # Its own sockets ignore SO_LINGER, and none of them sends a reset.
-        stranger = Socket()
-        stranger.bind(InetSocketAddress(address[0], 0))
-        stranger.connect(InetSocketAddress(*address[:2]))
-        port = stranger.getLocalPort()
-        stranger.getOutputStream().write(SPOKEN)
-        stranger.setSoLinger(True, 0)
-    else:
-        stranger = RealSocket(family, socket.SOCK_STREAM)
-        if port:
-            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind((address[0], port))
-        stranger.connect(address)
-        port = stranger.getsockname()[1]
-        stranger.sendall(SPOKEN)
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    stranger.close()
+    stranger.bind((address[0], port))
+    stranger.connect(address)
+    port = stranger.getsockname()[1]
+    stranger.sendall(SPOKEN)
+    resetting(stranger)
     return port
 
 
@@ -124,9 +114,9 @@ class Flooder(object):
             universal_newlines=True,
         )
 
-    def flood(self, host, port, way="flood"):
-        """Keep connecting there; return when it is under way: a connection stands, or the queue is full of a crowd."""
-        self.process.stdin.write("%s %s %d\n" % (way, host, port))
+    def flood(self, host, port):
+        """Keep connecting there; return when a connection stands."""
+        self.process.stdin.write("%s %d\n" % (host, port))
         self.process.stdin.flush()
         assert self.process.stdout.readline().strip() == "connected"
 

@@ -1,14 +1,37 @@
-"""A web app, the ways in which uvicorn starts processes for it, and who asks for its page. For Python 3."""
+"""Programs that start others: a process pool, and the servers of a web app. For Python 3."""
 
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from timeit import default_timer
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+
+# The program itself makes no loop; each process does as it imports the program, and in its job.
+POOL = """
+import asyncio, concurrent.futures, multiprocessing, sys
+
+class Answer:
+    pass
+
+async def answer():
+    return Answer()
+
+def job(question):
+    return asyncio.run(answer())
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        assert isinstance(pool.submit(job, 0).result(), Answer)
+    print("RAN")
+else:
+    asyncio.run(answer())
+"""
 
 APP = """
 async def app(scope, receive, send):
@@ -17,35 +40,34 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"served"})
 """
 
-SERVERS = {"one process": [], "workers": ["--workers", "2"], "reload": ["--reload"]}
-each_server = pytest.mark.parametrize("arguments", list(SERVERS.values()), ids=list(SERVERS))
+each_server = pytest.mark.parametrize("arguments", [[], ["--workers", "2"], ["--reload"]], ids=" ".join)
+
+
+def assert_serves(folder, python, arguments, error):
+    """A server that python starts serves a page with us. Without us it prints this error, if there is one."""
+    (folder / "app.py").write_text(APP)
+    with started(folder, [*python, "-m", "backports_socketpair", "-m", "uvicorn", *arguments]) as (server, address):
+        assert page(address, server) == b"served"
+    if error:
+        with started(folder, [*python, "-m", "uvicorn", *arguments]) as (server, _):
+            told = []  # its processes may go on
+            while error.encode() not in b"".join(told):
+                told.append(server.stdout.readline() or pytest.fail(b"".join(told).decode()))
 
 
 @contextlib.contextmanager
-def serving(folder, command, new_port):
-    """What starts a server by this command in a folder that has an app, and returns it and its address."""
-    (folder / "app.py").write_text(APP)
-    started = []
-
-    def serve(*arguments):
-        port = str(new_port())
-        server = subprocess.Popen(
-            command + list(arguments) + ["app:app", "--port", port],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        started.append(server)
-        return server, "http://127.0.0.1:%s/" % port
-
+def started(folder, command):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = str(sock.getsockname()[1])
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    server = subprocess.Popen([*command, "app:app", "--port", port], cwd=folder, start_new_session=True, **output)
     try:
-        yield serve
+        yield server, "http://127.0.0.1:%s/" % port
     finally:
-        for server in started:
-            with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
-                os.killpg(server.pid, signal.SIGKILL)
-            server.communicate()
+        with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
+            os.killpg(server.pid, signal.SIGKILL)
+        server.communicate()
 
 
 def page(address, server):
@@ -60,13 +82,3 @@ def page(address, server):
             assert default_timer() < deadline
             # There is no event to await: a worker listens after all that it says, and a relay accepts in its place.
             time.sleep(0.1)
-
-
-def told_until(words, server):
-    """Whether the server, whose processes may go on, says these words before it ends."""
-    told = b""
-    for line in iter(server.stdout.readline, b""):
-        told += line
-        if words in told.decode():
-            return True
-    pytest.fail(told.decode())

@@ -15,13 +15,11 @@ Fate = namedtuple(
     " refuses"  # the call that is refused a port; "connecting": connect fails later
     " only_usual",  # whether this happens only at the usual address
 )
-PLAIN = Fate(
-    "", "direct", arrives=None, connected=None, fails=None, relay=None, takes=0, refuses=None, only_usual=False
-)
+NOTHING = dict.fromkeys(Fate._fields, None)
 
 
 def fate(name, result, **more):
-    return PLAIN._replace(name=name, result=result, **more)
+    return Fate(**dict(NOTHING, name=name, result=result, **dict({"takes": 0}, **more)))
 
 
 def direct(name, arrives, connected):

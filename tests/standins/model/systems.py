@@ -30,7 +30,7 @@ Facts = namedtuple(
     " has_127",  # whether the other addresses of 127.0.0.0/8 are loopback addresses too
 )
 
-WINSOCK_NUMBERS = {"EAGAIN": 10035, "ECONNRESET": 10054, "EMFILE": 10024, "EADDRNOTAVAIL": 10049}
+WINSOCK_NUMBERS = {"EAGAIN": 10035, "ECONNRESET": 10054, "EADDRNOTAVAIL": 10049, "EMFILE": 10024, "ENFILE": 10024}
 
 
 class System(Facts):
@@ -87,10 +87,8 @@ SYSTEMS = [
         reads_after_reset=True,
         too_soon=errno.EAGAIN,
     ),
-    # FreeBSD's accept(2) and close(2). lo0 has 127.0.0.1 alone.
-    UNIX._replace(name="FreeBSD", reset=errno.ECONNABORTED, close=errno.ECONNRESET, has_127=False),
-    # getpeername(2): EINVAL means that the socket was shut down.
-    UNIX._replace(name="macOS", dead_peer=errno.EINVAL, has_127=False),
+    # FreeBSD's accept(2) and close(2), and macOS's getpeername(2). lo0 has 127.0.0.1 alone.
+    UNIX._replace(name="BSD", reset=errno.ECONNABORTED, close=errno.ECONNRESET, dead_peer=errno.EINVAL, has_127=False),
     WINSOCK,
     # getsockname() below a layered provider, from reports of CPython's fallback on Windows.
     WINSOCK._replace(name="Winsock, layered", hides_host=True),

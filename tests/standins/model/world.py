@@ -21,13 +21,9 @@ class End(object):
     def __init__(self, local, peer, kind):
         self.local, self.peer, self.kind = local, peer, kind
         self.other = None
-        self.incoming = b""
-        self.sent = b""
-        self.is_finished = False  # nothing more comes
-        self.is_reset = False
-        self.is_closed = False
-        self.pass_on = None  # of a relay: takes the bytes that come
-        self.ended = None  # ... and is called at the end of the stream
+        self.incoming = self.sent = b""
+        self.is_finished = self.is_reset = self.is_closed = False  # is_finished: nothing more comes
+        self.pass_on = self.ended = None  # of a relay: take the bytes that come, and the end of the stream
 
     def send(self, data):
         self.sent += data
@@ -65,17 +61,14 @@ class World(object):
     at_once = 16  # bytes that one send takes
     timeout = None  # the default one
     descriptors = 1000
+    lacks = "EMFILE"  # the error if there is no further one
     margin = 0.1  # seconds that an attempt may take longer than it must
 
     def __init__(self, system, fates, strangers=(), **more):
         self.system, self.fates, self.strangers = system, fates, strangers
         vars(self).update(more)
-        self.time = 0.0
-        self.events = []
-        self.order = itertools.count()
-        self.made = []
-        self.open = 0
-        self.attempts = []
+        self.time, self.events, self.order = 0.0, [], itertools.count()
+        self.open, self.made, self.attempts = 0, [], []
         self.ports_refused = itertools.cycle(system.ports_refused)
 
     # Time
@@ -113,10 +106,7 @@ class World(object):
         return True
 
     def wait_and_be_late(self, seconds, until):
-        if self.wait(seconds, until):
-            return True
-        self.wait(self.late)
-        return False
+        return self.wait(seconds, until) or self.wait(self.late)
 
     # Attempts
 
@@ -131,7 +121,7 @@ class World(object):
     def take_descriptor(self):
         if self.open < self.descriptors:
             return
-        attempt, number = self.attempts[-1], self.system.number("EMFILE")
+        attempt, number = self.attempts[-1], self.system.number(self.lacks)
         if attempt.held:
             attempt.may_keep = attempt.held - 1
         else:
@@ -143,8 +133,7 @@ class Attempt(object):
     """A listener, the client or a relay that connects to it, and strangers."""
 
     def __init__(self, world, number):
-        self.world, self.number = world, number
-        self.started = world.time
+        self.world, self.number, self.started = world, number, world.time
         self.made = 0  # sockets
         self.usual = SPELT if world.system.must_ask and world.family == AF_INET6 else USUAL[world.family]
         self.host = self.listener = self.address = self.ours = self.client = self.own_end = None
@@ -175,20 +164,16 @@ class Attempt(object):
             assert re.match(UNKNOWN[world.family], host) if is_unknown else host == self.usual, host
             self.host = host
             self.has_tried_address = is_unknown and self.fate.refuses != "bind"
-            if self.has_tried_address and not world.system.has_127:
+            if self.has_tried_address:
+                if world.system.has_127:
+                    return
                 self.host = None
                 raise socket.error(world.system.number("EADDRNOTAVAIL"), "no such address")
-            if self.has_tried_address:
-                return
         self.is_client_everywhere = (self.bound, self.host, host) == (1, self.usual, EVERYWHERE[world.family])
         assert host == self.host or self.is_client_everywhere, host
         if self.fate.refuses == "bind":
             raise socket.error(world.system.ports_refused[0], "no port")
         self.bound += 1
-
-    def refuse(self, call):
-        if self.fate.refuses == call:
-            raise socket.error(next(self.world.ports_refused), "no port")
 
     # Strangers
 
@@ -209,10 +194,8 @@ class Attempt(object):
         if self.listener.closed:
             return
         near, far = connection((self.usual, 10000 + number), self.address, kind)
-        if kind == "closing":
-            near.hang_up()
-        elif kind in ("resetting", "pending"):
-            near.hang_up(reset=True)
+        if kind in ("closing", "resetting", "pending"):
+            near.hang_up(reset=kind != "closing")
         elif kind == "wrong":
             near.send(b"w" * 16)
         elif kind == "wrong later":
@@ -240,13 +223,11 @@ class Attempt(object):
             world.after(fate.fails, self.reset_own)
 
     def client_is_connected(self):
-        self.client.become_ready(at_once=self.fate.connected == 0)
+        self.client.is_ready = True
+        if self.fate.connected == 0 or not self.world.system.must_poll:
+            self.client.state = "connected"
         if self.fate.relay:
             Relay(self, self.client.end.other)
-
-    def nonce_is_read(self):
-        if self.fate.fails == "read":
-            self.reset_own()
 
     def reset_own(self):
         self.own_end.hang_up(reset=True)

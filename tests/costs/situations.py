@@ -7,9 +7,9 @@ An implementation is a file that sets socket.socketpair, or the name of a functi
 
 from __future__ import print_function
 
+import collections
 import errno
 import os
-import signal
 import socket
 import sys
 from timeit import default_timer
@@ -19,8 +19,11 @@ sys.path[:0] = [TESTS, os.path.join(os.path.dirname(TESTS), "src")]
 
 from standins.relay import Relay
 from standins.sockets import StandIn, passing_calls
-from standins.strangers import Flooder, connect_and_reset, full_listener
+from standins.strangers import SPOKEN, connect_and_reset, full_listener, stranger_to
 from support import SENT, WINDOWS, RealSocket, close, load, open_sockets, what_arrives, write_write_read
+
+SITUATIONS = collections.OrderedDict()
+strangers = []  # those of the situation, so as not to count them
 
 
 def function_of(implementation):
@@ -28,13 +31,8 @@ def function_of(implementation):
         return getattr(socket, implementation[len("socket.") :])
     if hasattr(socket, "socketpair"):
         del socket.socketpair
-    # Python 2 empties a module that nobody holds.
-    loaded.append(load(implementation, "implementation"))
+    sys.modules["implementation"] = load(implementation, "implementation")  # Python 2 empties what nobody holds
     return socket.socketpair
-
-
-loaded = []
-strangers = []  # those of the situations, so as not to count them
 
 
 def outcome_of(make, *args):
@@ -43,19 +41,15 @@ def outcome_of(make, *args):
     started = default_timer()
     try:
         pair = make(*args)
+        outcome = outcome_of_pair(*pair)
+        close(*pair)
+        close(*strangers)
+        return outcome
     except Exception as error:
         took = default_timer() - started
-        words = [name_of(error)]
         close(*strangers)
-        if took > 1:
-            words.append("after %.0f s" % took)
-        if open_sockets() != before:
-            words.append("and %d sockets left open" % (open_sockets() - before))
-        return " ".join(words)
-    outcome = outcome_of_pair(*pair)
-    close(*pair)
-    close(*strangers)
-    return outcome
+        left = open_sockets() - before
+        return name_of(error) + " after %.0f s" % took * (took > 1) + " and %d sockets left open" % left * bool(left)
 
 
 def name_of(error):
@@ -73,174 +67,89 @@ def outcome_of_pair(first, second):
     return "no pair: " + name_of(errors[0]) if len(errors) == 2 else "stranger let in"
 
 
-def on_connect(function):
-    """Have function(sock, address, connect) called in the place of each connect(address)."""
+def over(words, cls):
+    """Lists a situation in which this class stands for socket.socket."""
 
-    class Hooked(StandIn):
-        def connect(self, address):
-            return function(self.real, address, self.real.connect)
+    def outcome(make):
+        socket.socket = cls
+        return outcome_of(make)
 
-        def connect_ex(self, address):
-            return function(self.real, address, self.real.connect_ex)
-
-    socket.socket = Hooked
+    SITUATIONS[words] = outcome
 
 
-def bind(sock, address):
-    """Bind a client that is not bound yet."""
-    if not sock.getsockname()[1]:
-        sock.bind(address)
+def before_connect(words):
+    """Lists a situation by a function(sock, address, connect), which stands for each connect(address)."""
+
+    def listed(function):
+        class Hooked(StandIn):
+            def connect(self, address):
+                return function(self.real, address, self.real.connect)
+
+            def connect_ex(self, address):
+                return function(self.real, address, self.real.connect_ex)
+
+        over(words, Hooked)
+
+    return listed
 
 
-def strangers_first(count):
-    def connect_after_strangers(sock, address, connect):
-        while len(strangers) < count:
-            strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))
-            strangers[-1].connect(address)
-            strangers[-1].sendall(b"stranger")
-        return connect(address)
+def failing_once(words, call, code):
+    """Lists a situation in which a call fails once."""
+    failed = []
 
-    on_connect(connect_after_strangers)
+    def pass_on(name, forward):
+        if name == call and not failed:
+            failed.append(name)
+            raise socket.error(code, os.strerror(code))
+        return forward()
 
-
-# The situations: each takes the function, and returns a few words
-
-
-def plain_ipv4(make):
-    return outcome_of(make, socket.AF_INET)
+    over(words, passing_calls(pass_on))
 
 
-def plain_ipv6(make):
-    return outcome_of(make, socket.AF_INET6)
+SITUATIONS["plain pair, AF_INET"] = lambda make: outcome_of(make, socket.AF_INET)
+SITUATIONS["plain pair, AF_INET6"] = lambda make: outcome_of(make, socket.AF_INET6)
 
 
-def one_stranger(make):
-    strangers_first(1)
-    return outcome_of(make)
+@before_connect("a stranger connects first")
+def _(sock, address, connect):
+    if not strangers:
+        strangers.append(stranger_to(address, socket.AF_INET))
+        strangers[0].sendall(SPOKEN)
+    return connect(address)
 
 
-def sixty_strangers(make):
-    strangers_first(60)
-    return outcome_of(make)
+@before_connect("a stranger reset from our client's port")
+def _(sock, address, connect):
+    if not strangers:
+        strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))  # so that it is done once
+        port = connect_and_reset(sock.family, address)
+        try:
+            sock.bind((address[0], port))
+        except socket.error:  # it is bound already
+            pass
+    return connect(address)
 
 
-def stranger_with_our_port(make):
-    def connect_after_namesake(sock, address, connect):
-        if not strangers:
-            stranger = RealSocket(socket.AF_INET, socket.SOCK_STREAM)
-            strangers.append(stranger)
-            bind(sock, ("127.0.0.1", 0))
-            stranger.bind(("127.0.0.2", sock.getsockname()[1]))
-            stranger.connect(address)
-            stranger.sendall(b"stranger")
-        return connect(address)
-
-    on_connect(connect_after_namesake)
-    return outcome_of(make)
-
-
-def dead_stranger_with_our_port(make):
-    bound = []
-
-    def connect_after_dead(sock, address, connect):
-        if sock not in bound:
-            bound.append(sock)
-            bind(sock, (address[0], connect_and_reset(sock.family, address)))
-        return connect(address)
-
-    on_connect(connect_after_dead)
-    return outcome_of(make)
-
-
-def flood(make):
-    flooder = Flooder()
-
-    class Flooded(StandIn):
-        def listen(self, *backlog):
-            self.real.listen(*backlog)
-            flooder.flood(*self.real.getsockname()[:2])
-
-    socket.socket = Flooded
-    outcomes = [outcome_of(make) for _ in range(20)]
-    flooder.stop()
-    return in_short(outcomes)
-
-
-def never_completed(make):
-    listener, _fillers = full_listener(socket.AF_INET, "127.0.0.1")
-    on_connect(lambda sock, address, connect: connect(listener.getsockname()))
-    return outcome_of(make)
+@before_connect("the connection never completes")
+def _(sock, address, connect):
+    listener, fillers = full_listener(socket.AF_INET, "127.0.0.1")
+    strangers.extend([listener] + fillers)
+    return connect(listener.getsockname())
 
 
 def default_timeout(make, seconds):
     socket.setdefaulttimeout(seconds)
-    outcomes = []
-    for _ in range(100):
-        try:
-            pair = make()
-        except socket.error as error:
-            outcomes.append(name_of(error))
-            continue
-        timeouts = [end.gettimeout() for end in pair]
-        outcome = outcome_of_pair(*pair)
-        close(*pair)
-        if timeouts != [seconds, seconds]:
-            outcome += ", timeouts %s and %s" % tuple(timeouts)
-        outcomes.append(outcome)
-    return in_short(outcomes)
+    first, second = make()
+    timeouts = first.gettimeout(), second.gettimeout()
+    told = "" if timeouts == (seconds, seconds) else ", timeouts %s and %s" % timeouts
+    return outcome_of_pair(first, second) + told
 
 
-def default_timeout_7_5(make):
-    return default_timeout(make, 7.5)
+SITUATIONS["default timeout 7.5"] = lambda make: default_timeout(make, 7.5)
+SITUATIONS["default timeout 0"] = lambda make: default_timeout(make, 0.0)
 
-
-def default_timeout_0(make):
-    return default_timeout(make, 0.0)
-
-
-def ctrl_c(make):
-    """Ctrl-C at each call in turn; what is then open is counted before any collection."""
-    calls = []
-    interrupted_at = [None]
-
-    def count(name, call):
-        calls.append(name)
-        if len(calls) == interrupted_at[0]:
-            raise KeyboardInterrupt
-        return call()
-
-    socket.socket = passing_calls(count)
-    pair = make()
-    total = len(calls)
-    close(*(end.real for end in pair))
-    del pair
-    left_open = []
-    for number in range(1, total + 1):
-        del calls[:]
-        interrupted_at[0] = number
-        before = open_sockets()
-        try:
-            close(*(end.real for end in make()))
-        except KeyboardInterrupt:
-            pass
-        if open_sockets() > before:
-            left_open.append(calls[-1])
-    if left_open:
-        return "something left open after %d of %d calls" % (len(left_open), total)
-    return "nothing left open"
-
-
-def busy_port(make):
-    attempts = []
-
-    def connect_but_once(sock, address, connect):
-        attempts.append(address)
-        if len(attempts) == 1:
-            raise socket.error(errno.EADDRINUSE, "Address already in use")
-        return connect(address)
-
-    on_connect(connect_but_once)
-    return outcome_of(make)
+failing_once("bind is refused a port, once", "bind", 10013 if WINDOWS else errno.EADDRINUSE)
+failing_once("accept passes on a stranger's error, once", "accept", errno.ECONNABORTED if WINDOWS else errno.EPROTO)
 
 
 def relayed(make, how):
@@ -256,35 +165,8 @@ def relayed(make, how):
     return outcome_of(make_relayed)
 
 
-def eager_relay(make):
-    return relayed(make, "eager")
-
-
-def lazy_relay(make):
-    return relayed(make, "lazy")
-
-
-def failing_once(call, code):
-    """Have a call fail once."""
-    failed = []
-
-    def pass_on(name, forward):
-        if name == call and not failed:
-            failed.append(name)
-            raise socket.error(code, os.strerror(code))
-        return forward()
-
-    socket.socket = passing_calls(pass_on)
-
-
-def bind_refused(make):
-    failing_once("bind", 10013 if WINDOWS else errno.EADDRINUSE)
-    return outcome_of(make)
-
-
-def strangers_error(make):
-    failing_once("accept", errno.ECONNABORTED if WINDOWS else errno.EPROTO)
-    return outcome_of(make)
+SITUATIONS["a program relays loopback"] = lambda make: relayed(make, "eager")
+SITUATIONS["the same, once it has the first byte"] = lambda make: relayed(make, "lazy")
 
 
 def two_small_writes(make):
@@ -298,31 +180,17 @@ def ports_used_up(make):
         ports.write("40000 40999")
     for number in range(3000):
         try:
-            first, second = make()
+            close(*make())
         except socket.error as error:
             return "%s after %d" % (name_of(error), number)
-        close(first, second)
     return "right pair"
 
 
-def signals(make):
-    signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
-    outcomes = [outcome_of(make) for _ in range(200)]
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    return in_short(outcomes)
-
-
-def in_short(outcomes):
-    counts = [(outcomes.count(outcome), outcome) for outcome in set(outcomes)]
-    if len(counts) == 1:
-        return outcomes[0]
-    return ", ".join("%d x %s" % each for each in sorted(counts, reverse=True))
-
+SITUATIONS["write, write, read"] = two_small_writes
+SITUATIONS["ports are used up"] = ports_used_up
 
 if __name__ == "__main__":
-    name, implementation = sys.argv[1:]
-    print(globals()[name](function_of(implementation)))
+    words, implementation = sys.argv[1:]
+    print(SITUATIONS[words](function_of(implementation)))
     sys.stdout.flush()
-    # Threads that are left, as Jython's are, do not keep it.
-    os._exit(0)
+    os._exit(0)  # threads that are left, as Jython's are, do not keep it

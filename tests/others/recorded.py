@@ -16,7 +16,7 @@ import unittest
 
 import backports_socketpair
 
-outcomes = collections.defaultdict(set)
+outcomes = collections.defaultdict(list)
 
 
 def none(*args, **kwargs):
@@ -25,34 +25,30 @@ def none(*args, **kwargs):
 
 def pytest_runtest_logreport(report):
     if report.when == "call" or not report.passed:
-        outcomes[report.nodeid].add(report.outcome)
+        outcomes[report.nodeid].append(report.outcome)
 
 
 def record_unittest(name):
     method = getattr(unittest.TestResult, name)
 
     def recording(result, test, *args):
-        outcomes[test.id()].add(name)
+        outcomes[test.id()].append(name)
         return method(result, test, *args)
 
     setattr(unittest.TestResult, name, recording)
 
 
-def main(maker, path, module, *arguments):
+if __name__ == "__main__":
+    maker, path, *sys.argv[:] = sys.argv[1:]
     if maker != "own":
-        socket.socketpair = {"ours": backports_socketpair.fallback_socketpair, "none": none}[maker]
+        socket.socketpair = none if maker == "none" else backports_socketpair.fallback_socketpair
     for name in ("addSuccess", "addError", "addFailure", "addSkip", "addExpectedFailure", "addUnexpectedSuccess"):
         record_unittest(name)
     # What a shell runs in the background ignores Ctrl-C, which the suites raise.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["recorded"] = sys.modules["__main__"]  # a plugin of pytest's
-    sys.argv[:] = [module, *arguments]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     finally:
         with open(path, "w") as file:
-            json.dump({name: sorted(each) for name, each in outcomes.items()}, file)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+            json.dump({name: sorted(set(each)) for name, each in outcomes.items()}, file)

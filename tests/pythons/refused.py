@@ -21,9 +21,10 @@ import socket
 import struct
 import sys
 
-SOCKET, CONNECT, SENDTO, SHUTDOWN, BIND, LISTEN, SOCKETPAIR = 41, 42, 44, 48, 49, 50, 53
-GETSOCKNAME, GETPEERNAME, SETSOCKOPT, GETSOCKOPT = 51, 52, 54, 55
-# Instructions: load the word at an offset, compare and skip so many instructions if it differs, return.
+SOCKET, SOCKETPAIR = 41, 53
+# connect, sendto, shutdown, bind, listen, getsockname, getpeername, setsockopt, getsockopt
+CODEX_REFUSES = [42, 44, 48, 49, 50, 51, 52, 54, 55]
+# Instructions of a struct sock_filter: load the word at an offset, compare and skip so many if it differs, return.
 LOAD_WORD, IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 NUMBER, FIRST_ARGUMENT = 0, 16  # where the kernel has them
 # What may be returned: the call goes on, fails with the error in the lower half, or ends the process.
@@ -36,35 +37,31 @@ class Program(ctypes.Structure):
 
 
 def instruction(code, value, if_equal=0, if_not=0):
-    """As struct sock_filter has it."""
     return struct.pack("=HBBI", code, if_equal, if_not, value)
 
 
-def refuse(calls, answer, inet_answer=None):
+def refuse(calls, answer, inet_answer=ALLOW):
     """Have the kernel answer so to these system calls, and to a socket of any family but AF_UNIX."""
     instructions = [instruction(LOAD_WORD, NUMBER)]
     for call in calls:
         instructions += [instruction(IF_EQUAL, call, if_not=1), instruction(RETURN, answer)]
-    if inet_answer is not None:
-        instructions += [
-            instruction(IF_EQUAL, SOCKET, if_not=3),
-            instruction(LOAD_WORD, FIRST_ARGUMENT),
-            instruction(IF_EQUAL, socket.AF_UNIX, if_equal=1),
-            instruction(RETURN, inet_answer),
-        ]
-    instructions.append(instruction(RETURN, ALLOW))
+    instructions += [
+        instruction(IF_EQUAL, SOCKET, if_not=3),
+        instruction(LOAD_WORD, FIRST_ARGUMENT),
+        instruction(IF_EQUAL, socket.AF_UNIX, if_equal=1),
+        instruction(RETURN, inet_answer),
+        instruction(RETURN, ALLOW),
+    ]
     program = Program(len(instructions), b"".join(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = [ctypes.c_int] + 4 * [ctypes.c_ulong]
-    for option in (
-        (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-        (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0),
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+        PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0
     ):
-        if libc.prctl(*option):
-            sys.exit("prctl: %s" % os.strerror(ctypes.get_errno()))
+        sys.exit("prctl: %s" % os.strerror(ctypes.get_errno()))
 
 
-def main():
+if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--with", dest="error", default="EACCES")
     parser.add_argument("--kill", action="store_true")
@@ -73,14 +70,9 @@ def main():
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if options.send:
-        calls = [CONNECT, SENDTO, SHUTDOWN, BIND, LISTEN, GETSOCKNAME, GETPEERNAME, SETSOCKOPT, GETSOCKOPT]
-        refuse(calls, FAIL | errno.EPERM, FAIL | errno.EPERM)
+        refuse(CODEX_REFUSES, FAIL | errno.EPERM, FAIL | errno.EPERM)
     elif options.inet:
         refuse([], ALLOW, FAIL | getattr(errno, options.inet))
     else:
         refuse([SOCKETPAIR], KILL if options.kill else FAIL | getattr(errno, options.error))
     os.execvp(options.command[0], options.command)
-
-
-if __name__ == "__main__":
-    main()

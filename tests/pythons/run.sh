@@ -1,25 +1,28 @@
 #!/bin/bash
 # Runs a Python that pyenv has not, on Debian Linux (x86-64), as root:
 #
-#     tests/pythons/run.sh win27 -m pytest       official Windows CPython 2.7.18, run by Wine 10; and so win34, win36,
-#                                                win38, win39, win310, win311, win312 and win313
+#     tests/pythons/run.sh win27 -m pytest       official Windows CPython 2.7.18, run by Wine 10; and so win34, win36
+#                                                to win39, and win310 to win313
 #     tests/pythons/run.sh jython27 -m pytest    Debian's Jython
 #     tests/pythons/run.sh wasi -m pytest        CPython 3.14 on WASI, with neither threads nor processes
 #     tests/pythons/run.sh py314 -m venv FOLDER  Debian unstable's CPython 3.14; and so py315, and pypy311 (PyPy 8)
-#     tests/pythons/run.sh unstable COMMAND...   any command in the root directory where the last three, and Wine, are
+#     tests/pythons/run.sh pypy27 -m pytest      Debian bullseye's PyPy, of Python 2.7
+#     tests/pythons/run.sh unstable COMMAND...   any command where Debian unstable's Pythons are, and Wine
 #
 # What it takes is built at the first call, by build.sh, under ~/.cache/backports_socketpair (or $PYTHONS). The root
-# directory shows this machine's folders under their own paths. For the Windows ones, Jython and WASI this checkout's
-# src is on the path, and so are the folders in $MORE_PATH (separated by ":"). They have a pytest, which is told by
+# directories show this machine's folders under their own paths. For all but Debian unstable's this checkout's src is on
+# the path, and so are the folders in $MORE_PATH (separated by ":"). They have a pytest, which is told by
 # $PYTEST_ADDOPTS what they cannot do; the Windows ones from 3.8 on have uvicorn, too.
 set -euo pipefail
 
 PYTHONS=${PYTHONS:-$HOME/.cache/backports_socketpair}
-ROOT=$PYTHONS/unstable
 # Wine says more than the interpreters do, and would otherwise offer to download what it does not need.
 export WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= WINEPREFIX=${WINEPREFIX:-$PYTHONS/wine} XDG_RUNTIME_DIR=/tmp
 
-in_unstable() { # command... in place of this shell
+in_unstable() { in_root unstable "$@"; }
+in_root() { # root directory, command... in place of this shell
+    local root=$1
+    shift
     exec unshare --mount bash -c '
         root=$1
         checkout=$2
@@ -34,7 +37,7 @@ in_unstable() { # command... in place of this shell
             fi
             mount --rbind "$folder" "$root$folder"
         done
-        exec chroot "$root" env -C "$PWD" LANG=C.UTF-8 "$@"' in_unstable "$ROOT" "$checkout" "$@"
+        exec chroot "$root" env -C "$PWD" LANG=C.UTF-8 "$@"' in_root "$PYTHONS/$root" "$checkout" "$@"
 }
 
 name=${1:?name an interpreter, such as win27, jython27, wasi or py314}
@@ -64,7 +67,7 @@ export PYTHONDONTWRITEBYTECODE=1 PY_IGNORE_IMPORTMISMATCH=1
 # Wine's descriptors cannot be duplicated as pytest would.
 export PYTEST_ADDOPTS="-p no:cacheprovider --capture=sys ${PYTEST_ADDOPTS:-}"
 case $name in
-win27 | win34 | win36 | win38 | win39 | win31[0-3])
+win27 | win34 | win3[6-9] | win31[0-3])
     # Wine has the root directory as drive Z.
     path=Z:${path//:/;Z:}
     export PYTHONPATH=${path//\//\\}
@@ -81,15 +84,13 @@ wasi)
     PYTEST_ADDOPTS+=" -p no:faulthandler"
     exec python3 "$here/wasi_host.py" "$PYTHONS/wasi" "$path" "$@"
     ;;
-py314 | py315)
-    in_unstable "python3.${name#py3}" "$@"
+py314 | py315) in_unstable "python3.${name#py3}" "$@" ;;
+pypy27)
+    export PYTHONPATH=$PYTHONS/site27:$path
+    in_root bullseye pypy "$@"
     ;;
-pypy311)
-    in_unstable pypy3 "$@"
-    ;;
-unstable)
-    in_unstable "$@"
-    ;;
+pypy311) in_unstable pypy3 "$@" ;;
+unstable) in_unstable "$@" ;;
 *)
     echo "no such interpreter: $name" >&2
     exit 2

@@ -16,19 +16,14 @@ import wit_world
 LEFT_OUT = {"antigravity", "test", "this", "idlelib", "turtledemo"}
 
 
-def import_standard_library():
-    for name in sorted(sys.stdlib_module_names - LEFT_OUT):
-        module = import_if_there(name)
-        for found in pkgutil.walk_packages(getattr(module, "__path__", []), name + "."):
-            if not found.name.endswith(".__main__"):
-                import_if_there(found.name)
-
-
-def import_if_there(name):
-    try:
-        return importlib.import_module(name)
-    except (AttributeError, ImportError, OSError):  # it is another system's
-        return None
+def import_all(names):
+    for name in names:
+        try:
+            module = importlib.import_module(name)
+        except (AttributeError, ImportError, OSError):  # it is another system's
+            continue
+        found = pkgutil.iter_modules(getattr(module, "__path__", []), name + ".")
+        import_all(each.name for each in found if not each.name.endswith(".__main__"))
 
 
 class WitWorld(wit_world.WitWorld):
@@ -54,4 +49,4 @@ class WitWorld(wit_world.WitWorld):
         return status
 
 
-import_standard_library()
+import_all(sorted(sys.stdlib_module_names - LEFT_OUT))

@@ -16,8 +16,8 @@ from wasmtime import _ffi, component
 engine = wasmtime.Engine()
 compiled = os.path.join(FOLDER, "python.cwasm")
 if sys.argv[2:] == ["--compile"]:
-    with open(os.path.join(FOLDER, "python.wasm"), "rb") as source, open(compiled, "wb") as file:
-        file.write(component.Component(engine, source.read()).serialize())
+    with open(compiled, "wb") as file:
+        file.write(component.Component.from_file(engine, os.path.join(FOLDER, "python.wasm")).serialize())
     sys.exit()
 
 config = wasmtime.WasiConfig()

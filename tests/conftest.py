@@ -13,7 +13,7 @@ import pytest
 from standins.relay import Relay
 from standins.sockets import Clock
 from standins.strangers import Flooder
-from support import HAS_NATIVE, HOSTS, JYTHON, SOURCE, close, fallback, has_address, is_closed, module, open_sockets
+from support import HAS_NATIVE, HOSTS, JYTHON, SOURCE, discard, fallback, has_address, is_closed, module, open_sockets
 
 if JYTHON:
     from java.lang import Throwable
@@ -55,7 +55,7 @@ def making(function, *args):
 
     yield make
     for pair in made:
-        close(*pair)
+        discard(*pair)
 
 
 @pytest.fixture

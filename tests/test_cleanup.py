@@ -20,6 +20,7 @@ from support import (
     assert_is_direct,
     assert_open_sockets,
     close,
+    discard,
     failure,
     fallback,
     is_closed,
@@ -90,11 +91,11 @@ class Calls(object):
             ends = outcome[0].real, outcome[1].real
             if not relay:  # it would take its time
                 assert_is_direct(*ends)
-            close(*ends)
+            discard(*ends)
         except BaseException as error:
             outcome = error
         monkeypatch.undo()
-        close(*strangers)
+        discard(*strangers)
         if relay:
             relay.stop()
         assert [sock for sock in made if not is_closed(sock.real)] == []
@@ -196,7 +197,7 @@ def test_few_frames_left_leave_nothing_open(monkeypatch):
         except RuntimeError as error:
             errors.append(error)  # it keeps the frames, and what they refer to
         monkeypatch.undo()
-        close(*strangers)
+        discard(*strangers)
         assert open_sockets() == before
     assert errors and pairs
 

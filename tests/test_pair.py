@@ -8,7 +8,17 @@ from timeit import default_timer
 
 import pytest
 
-from support import JYTHON, WASI, assert_is_a_pair, default_timeout, exchange, in_thread, receive, write_write_read
+from support import (
+    JYTHON,
+    WASI,
+    assert_is_a_pair,
+    default_timeout,
+    discard,
+    exchange,
+    in_thread,
+    receive,
+    write_write_read,
+)
 
 WOULD_BLOCK = (errno.EWOULDBLOCK, errno.EAGAIN, 10035)
 
@@ -132,8 +142,7 @@ def test_threads_make_pairs_side_by_side(make_any_pair, size):
             first.sendall(message)
             if second.recv(100) != message:
                 wrong.append(message)
-            first.close()
-            second.close()
+            discard(first, second)
         finished.append(name)
 
     for thread in [in_thread(make_and_try, "thread %d" % n) for n in range(8)]:

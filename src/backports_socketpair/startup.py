@@ -16,7 +16,6 @@ ON_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "on_path")
 PYTHONPATH = "JYTHONPATH" if os.name == "java" else "PYTHONPATH"
 # Options of Python, some with a value, and then one that contains E, I or S.
 IGNORES_IT = re.compile("(-(?!\0)[^cmQWX\0-]*([QWX]\0?[^\0]*)?\0)*-[^cmQWX\0-]*[EIS]")
-
 OFF = "BACKPORTS_SOCKETPAIR_OFF"
 # Python runs a line that begins with "import". If the line raised an exception, every start would print it.
 CODE = "try:\n if not os.environ.get(%r): __import__('backports_socketpair').install()\nexcept Exception: pass" % OFF
@@ -36,6 +35,8 @@ def run(arguments):
         options += ["-X", name if value is True else "%s=%s" % (name, value)]
     options += ["-i"] * sys.flags.interactive + ["-u"] * getattr(sys.stdout, "write_through", False)
     command = [sys.executable] + options + arguments
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()  # os.execv() and os._exit() lose what a sitecustomize has written
     if os.name == "posix":
         os.execv(sys.executable, command)
     if os.name == "nt":

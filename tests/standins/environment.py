@@ -43,7 +43,7 @@ class Environment(object):
 
     def how(self, **variables):
         environment = dict(os.environ, **dict(self.variables, **variables))
-        for name in {"PYTHONPATH", "JYTHONPATH", "PYTHONNOUSERSITE"} - set(variables):
+        for name in {"PYTHONPATH", "JYTHONPATH", "PYTHONNOUSERSITE", "PYTHONIOENCODING"} - set(variables):
             environment.pop(name, None)
         return {"python": base_python(), "env": environment}
 

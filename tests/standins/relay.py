@@ -6,8 +6,7 @@ import socket
 import threading
 
 from standins.sockets import StandIn, connect_ex_of
-from standins.strangers import RESET
-from support import JYTHON, RealSocket, close, in_thread, usual
+from support import JYTHON, RESET, RealSocket, discard, in_thread, usual
 
 MAPPED = "::ffff:"  # an IPv6 address that begins so is IPv4's: such connections are made by IPv4
 
@@ -81,7 +80,7 @@ class Relay(object):
         for thread in list(self.threads):
             thread.join(10)
         poke.close()
-        close(*self.socks)
+        discard(*self.socks)
 
     # In the threads: one that accepts, and two for each client
 

@@ -3,31 +3,23 @@
 import os
 import select
 import socket
-import struct
 import subprocess
 import sys
 
 from standins.sockets import StandIn
-from support import JYTHON, WINDOWS, RealSocket
+from support import JYTHON, RealSocket, discard
 
 if JYTHON:
     from java.net import InetSocketAddress, Socket
 
-# l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
-RESET = struct.pack("HH" if WINDOWS else "ii", 1, 0)
 SPOKEN = b"I am a stranger."  # as many bytes as a nonce has
-
-
-def resetting(stranger):
-    stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    stranger.close()
 
 
 # What a stranger does when it is connected.
 KINDS = [
     lambda stranger: None,
     lambda stranger: stranger.close(),
-    resetting,
+    discard,
     lambda stranger: stranger.sendall(SPOKEN[:8]),
     lambda stranger: stranger.sendall(SPOKEN),
     lambda stranger: stranger.sendall(SPOKEN * 60),
@@ -99,7 +91,7 @@ def connect_and_reset(family, address, port=0):
     stranger.connect(address)
     port = stranger.getsockname()[1]
     stranger.sendall(SPOKEN)
-    resetting(stranger)
+    discard(stranger)
     return port
 
 

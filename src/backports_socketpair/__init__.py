@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""socket.socketpair() for Pythons that have none, or (call install()) whose function fails or is refused."""
+"""socket.socketpair() for Pythons that lack it. install() also helps if it fails or is refused."""
 
 import _socket
 import errno
@@ -21,8 +21,8 @@ _HELPED, _BY_SENDMSG = {}, {}  # one for each function and class, even if severa
 def install():
     """Replace socket.socketpair with a function that works if Python's own fails or is refused.
 
-    If the system has no pairs, that is fallback_socketpair. Otherwise it calls the function that socket has now, and
-    the fallback if the default family and type are refused. If send() is refused, the pair uses sendmsg(). Call
+    If the system has no pairs, it is fallback_socketpair. Otherwise it calls the current function, and the fallback
+    if the default pair is refused. If send() is refused, the pair uses sendmsg(). Call
     install() before or after importing asyncio (for Python 3.4 on Windows: after), and after gevent's patch_all().
     """
     global socketpair
@@ -37,7 +37,7 @@ def install():
 
 
 def helped(own):
-    """Return the function that install() sets if socket has this one."""
+    """Return the replacement that install() sets for this function."""
     if hasattr(own, "helps"):
         return own
     if own is fallback_socketpair or not hasattr(_socket, "socketpair"):

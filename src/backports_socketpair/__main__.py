@@ -7,15 +7,15 @@ USAGE = """\
 python -m backports_socketpair              report on socket pairs on this machine, for a bug report
 python -m backports_socketpair ARGUMENTS    start "python ARGUMENTS": -m MODULE, FILE, -c CODE, ...
 python -m backports_socketpair --enable     make every program of this Python call install()
-python -m backports_socketpair --disable    undo that
+python -m backports_socketpair --disable    undo --enable
 
-The program that is started, and the Pythons that it starts, call install() when they start.
-BACKPORTS_SOCKETPAIR_OFF=1 in the environment of a program keeps --enable from it.
+The program and every Python that it starts call install() first.
+Set BACKPORTS_SOCKETPAIR_OFF=1 to exempt a program from --enable.
 The exit status of the report is 0 if the fallback works over AF_INET."""
 
 
 def main(arguments):
-    """Do what the arguments say, and return the exit status, or an error."""
+    """Act on the arguments, and return the exit status, or an error."""
     from . import machine_check, startup
 
     if not arguments:

@@ -67,7 +67,7 @@ def whose(function):
 
 
 def attempt_in_time(own):
-    """Do what attempt() does with a function that may never return."""
+    """Call attempt() with a time limit."""
     outcomes = [failure("own", socket.timeout("%d pairs were not made within %s s" % (PAIRS, TIMEOUT)))]
     worker = threading.Thread(target=lambda: outcomes.append(attempt("own", own)))
     worker.daemon = True
@@ -80,7 +80,7 @@ def attempt_in_time(own):
 
 
 def attempt(name, make_pair, *args):
-    """Return a line on the pairs that a function makes, and whether they carry bytes."""
+    """Return a line of the report for the pairs of a function, and whether they work."""
     ends, pair_times, wake_up_times, relayed = [], [], [], ""
     try:
         for _ in range(PAIRS):

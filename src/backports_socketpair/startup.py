@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""Makes Python call install() when it starts: for one program and the Pythons that it starts, or for every program."""
+"""Makes Python call install() at start-up, for one program and its children, or for every program."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def reason_not_to_run(arguments):
 
 
 def paths():
-    """Return where the file may be: in the site-packages of this environment, or the user's."""
+    """Return the possible paths of the .pth file: in the site-packages of this environment, or the user's."""
     users = [site.getusersitepackages()] if getattr(site, "ENABLE_USER_SITE", False) else []
     # Not the package's name, which an editable installation may use.
     return [os.path.join(each, "backports_socketpair_startup.pth") for each in [sysconfig.get_path("purelib")] + users]
@@ -70,7 +70,7 @@ def state():
 
 
 def enable():
-    """Write the file where it has an effect on every program, in any folder; return 1 if there is no such place."""
+    """Write the .pth file to the first folder where it works for every program. Return 1 if none does."""
     environment = {name: value for name, value in os.environ.items() if name not in (PYTHONPATH, OFF)}
     words = "Nothing was changed, since there is no folder in which the file has an effect."
     for path in paths():

@@ -170,7 +170,7 @@ def discard(*socks):
     for sock in socks:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        except socket.error:  # it is closed, or Jython's
+        except (AttributeError, socket.error):  # WASI has no such option, or it is closed, or Jython's
             pass
         sock.close()
 

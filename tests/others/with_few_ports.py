@@ -69,6 +69,10 @@ def attacked(family, ports, stand_in):
                 ask("after")
                 return code
 
+            def accept(self):
+                ask("accepting")
+                return StandIn.accept(self)
+
         stand_in(Attacked)
         return ask
 

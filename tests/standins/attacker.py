@@ -8,6 +8,7 @@ It reads a line at a time. When it has acted, it answers how many clients it has
     before PORT HOST PORT
                       before the victim's client connects: the listener's port, and where the client is bound;
     after             when the client is on its way;
+    accepting         before the victim accepts a connection;
     met               at any time, for the number alone.
 
 What it rests on, all seen on Linux 6.18:
@@ -181,6 +182,9 @@ class Twin:
         self.meets.connect_ex((LOOPBACK, self.client_port))
         hear(self.meets, ANYBODY)
 
+    def accepting(self):
+        pass
+
     def after(self):
         hide(self.meets)
         connect_in_front(self.twin, self.hides, self.port)
@@ -225,6 +229,9 @@ class InTheMiddle:
         self.meets.connect_ex(client)
         hear(self.meets, ANYBODY)
 
+    def accepting(self):
+        pass
+
     def after(self):
         if self.meets and is_in_state(self.meets, ESTABLISHED):
             self.meets.setblocking(True)
@@ -244,9 +251,18 @@ class Heir(InTheMiddle):
         self.client_port = client[1]
         InTheMiddle.before(self, port, client)
 
-    def serve(self):
-        nonce = self.meets.recv(16)
+    def after(self):
+        pass
+
+    def accepting(self):
+        if not self.meets or not is_in_state(self.meets, ESTABLISHED):
+            return
+        try:
+            nonce = self.meets.recv(16)
+        except BlockingIOError:  # it is not sent yet
+            return
         self.meets.close()
+        self.meets = None
         heir = open_socket(blocking=True)
         self.used.append(heir)
         heir.bind((LOOPBACK, self.client_port))

@@ -10,8 +10,8 @@ Otherwise the import changes nothing. ``socketpair`` in this module is ``socket.
 The design, which needs no thread, is from Geert Jansen's public-domain recipe. Users of the recipe reported these
 problems, and this module handles them:
 
-- Another process connects first (CVE-2024-3219), or intercepts the client's connection. A nonce prevents the first. The
-  peer's port, or a random address, prevents the second.
+- Another process connects first (CVE-2024-3219). A nonce tells the client from it.
+- Another process intercepts the client's connection. The peer's port shows this. Another address, if any, avoids it.
 - Another program relays loopback. Even if it relays all addresses, the pair works, but the program can read it.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries again, somewhere else.
 - The connection never completes. The module gives up after ten seconds.
@@ -42,12 +42,12 @@ _EXCLUSIVE = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
 
 _MAX_ATTEMPTS = 10
 _TIMEOUT = 10  # seconds, for all attempts together
-_ATTEMPT_TIMEOUT = _TIMEOUT / 3.0  # seconds, so that three attempts fit: the third relay in a row is believed
+_ATTEMPT_TIMEOUT = _TIMEOUT / 3.0  # seconds; three attempts fit, since some systems need the third
 _MIN_WAIT = 0.001  # seconds; not 0, since eventlet's accept() then returns a blocking socket
 _MAX_WAIT = 0.02  # seconds; Windows delivers Ctrl-C only between waits
 _NONCE_SIZE = 16  # bytes
 
-# The numbers below are Winsock's. Only Windows names them in errno, and PyPy's EWOULDBLOCK differs.
+# The numbers below are Winsock's. Only Windows has their names in errno, and there PyPy's EWOULDBLOCK is another.
 _CONNECT_OK = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EISCONN}
 _CONNECT_OK |= {10035, 10036, 10037, 10056}  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY, WSAEISCONN
 _NOT_READY = _CONNECT_OK | {errno.ENOTCONN, 10057}  # WSAENOTCONN
@@ -83,9 +83,9 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
             host = usual if number % 2 else _random_host(family, opened) or usual
             attempt = _Attempt(family, host, wildcard if host == usual else host, clock, opened)
             server, is_direct = attempt.find_server()
-            # At the usual address another process can intercept the client: on Linux it connects to the client from the
-            # listener's port, and relays. It cannot do so at an address that it cannot predict. If the system has only
-            # the usual address, believe the third relay in a row.
+            # Not direct means relayed. At the usual address another process may be the relay: on Linux it can connect
+            # to the client from the listener's port. It cannot predict a random address, so believe a relay there.
+            # Without a random address, believe the third relay in a row.
             if is_direct or host != usual or relayed == 2:
                 return _finish(server, attempt.client, timeout, opened)
             relayed += 1
@@ -103,7 +103,7 @@ def _random_host(family, opened):
     # Never 127.0.0.1: no byte is 0.
     host = socket.inet_ntoa(b"\x7f" + os.urandom(2).replace(b"\0", b"\1") + b"\x01")
     if family != socket.AF_INET:
-        if os.name != "posix":  # Jython and Wine, which looks like Windows, cannot connect to mapped ones
+        if os.name != "posix":  # Jython and Wine cannot connect to IPv4-mapped addresses; Wine looks like Windows
             return None
         host = "::ffff:" + host
     try:
@@ -135,8 +135,8 @@ class _Attempt(object):
         self.deadline = min(clock.elapsed() + _ATTEMPT_TIMEOUT, _TIMEOUT)
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
-        # Bind both before listen() shows the listener. The client's port must be its own: at the usual address it binds
-        # the wildcard, since on Linux a socket with that port at another address can move to the usual address.
+        # Bind both before listen(), which other processes see. At the usual address the client binds the wildcard. This
+        # reserves its port: on Linux another socket with that port at another address could move to this address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -172,7 +172,7 @@ class _Attempt(object):
             unsent = self.send_nonce(unsent)
             own = self.find_nonce(candidates, room, bool(accepted))
             is_direct = own is not None and self.is_direct(own)
-            self.check_client(is_direct)  # last: after a reset, another process may have the client's port
+            self.check_client(is_direct)  # after is_direct(): another may have the port of a reset client
             if own is not None:
                 return own.sock, is_direct
             if self.clock.elapsed() >= self.deadline:
@@ -213,15 +213,15 @@ class _Attempt(object):
 
     def find_nonce(self, candidates, room, is_growing):
         """Return the candidate that has received the nonce, or None. Close failed and surplus candidates."""
-        oldest = candidates[: max(0, len(candidates) - room)]
-        others = candidates[len(oldest) :]
-        # After each accept(), read only the 16 newest, and the oldest a last time before they close.
-        for candidate in oldest + (others[-16:] if is_growing else others):
+        surplus = candidates[: max(0, len(candidates) - room)]
+        others = candidates[len(surplus) :]
+        # After a new connection read only the 16 newest, since a flood is slow, and the surplus ones a last time.
+        for candidate in surplus + (others[-16:] if is_growing else others):
             is_over = candidate.read(0) or (is_growing and len(candidates) == 1 and candidate.read(_MIN_WAIT))
             if candidate.received == self.nonce:
                 return candidate
             # Wait for 16 bytes: closing at the first wrong byte would tell the peer its position.
-            if is_over or candidate in oldest:
+            if is_over or candidate in surplus:
                 candidates.remove(candidate)
                 _close_all([candidate.sock])
                 self.opened.remove(candidate.sock)
@@ -229,18 +229,18 @@ class _Attempt(object):
 
     def is_direct(self, candidate):
         """Return whether the client is the peer of the candidate. A relay connects from another port."""
-        try:  # no other process can connect from the client's address and port
+        try:  # while the client is connected, no other process can have its address and port
             return candidate.peer == self.client.getsockname()
         except socket.error:
             return False
 
     def check_client(self, is_direct):
-        """Raise socket.error if the client has failed or, unless direct, has received data or the end of the stream."""
+        """Raise socket.error if the client has failed or, if not is_direct, has data or the end of stream to read."""
         # Not connect_ex(): on Windows it restarts a failed connection.
         code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code and code not in _CONNECT_OK:
             raise self.failure(code)
-        # A direct client is connected to us. On Jython recv() reports the end of the stream until the client connects.
+        # Our end sends nothing, so data is another's. On Jython recv() reports the end of the stream until it connects.
         if is_direct or (_JYTHON and not self.connect()):
             return
         try:
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout, too. Jython's own timeouts have that errno.
+    # The system's ETIMEDOUT is a failure, but since Python 3.10 a socket.timeout. Our own has no errno but on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

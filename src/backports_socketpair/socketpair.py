@@ -47,7 +47,7 @@ _MIN_WAIT = 0.001  # seconds; not 0, since eventlet's accept() then returns a bl
 _MAX_WAIT = 0.02  # seconds; Windows delivers Ctrl-C only between waits
 _NONCE_SIZE = 16  # bytes
 
-# The numbers below are Winsock's. Only Windows has their names in errno, and there PyPy's EWOULDBLOCK is another.
+# The numbers below are Winsock's. Only Windows has their names in errno, and there PyPy's EWOULDBLOCK differs from it.
 _CONNECT_OK = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EISCONN}
 _CONNECT_OK |= {10035, 10036, 10037, 10056}  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY, WSAEISCONN
 _NOT_READY = _CONNECT_OK | {errno.ENOTCONN, 10057}  # WSAENOTCONN
@@ -136,7 +136,7 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes see. At the usual address the client binds the wildcard. This
-        # reserves its port: on Linux another socket with that port at another address could move to this address.
+        # reserves its port: on Linux a socket with that port at another address could later connect from this one.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -166,7 +166,7 @@ class _Attempt(object):
             except socket.error as error:
                 if error.errno not in _NO_DESCRIPTORS or not candidates:
                     raise
-                accepted, room = [], len(candidates) - 1  # find_nonce() closes the oldest
+                accepted, room = [], len(candidates) - 1  # from now on find_nonce() closes the oldest
             candidates += accepted
             wait = _MIN_WAIT if accepted else min(2 * wait, _MAX_WAIT)
             unsent = self.send_nonce(unsent)
@@ -192,7 +192,7 @@ class _Attempt(object):
         self.opened.append(sock)
         if _JYTHON and sock._sock:
             # Jython counts a listener's connections. It subtracts a closed one twice, in close() and at collection. At
-            # zero it closes the rest. So keep each one while the pair is in use.
+            # zero it closes all that are left. So keep each one while the pair is in use.
             self.kept.append(sock._sock)
             sock._sock.kept = self.kept
         return [_Candidate(sock, peer)]
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # The system's ETIMEDOUT is a failure, but since Python 3.10 a socket.timeout. Our own has no errno but on Jython.
+    # Since Python 3.10 the system's ETIMEDOUT, a failure, is a socket.timeout. Our own has no errno, except on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

@@ -1,4 +1,4 @@
-"""python -m backports_socketpair under a sandbox's filters, which really refuse: the cause, and what helps."""
+"""Tests of the report under real system call filters, as sandboxes use them: the cause, and the advice."""
 
 import os
 import platform
@@ -12,12 +12,11 @@ import pytest
 
 from standins.refusal import needs_refusal, start_refused
 from support import JYTHON
-from test_machine_check import A_SANDBOX, ADVICE, NO_FAMILY, NOTHING, WORKS
+from test_machine_check import A_SANDBOX, ADVICE, NO_FAMILY, NOTHING, POLICY, WORKS
 
-POLICY = ": a container's or a sandbox's policy is the usual cause."
-OWN_REFUSED = "The system refuses socketpair" + POLICY
-SEND_REFUSED = "The system refuses send on a pair, so that asyncio hangs" + POLICY
-# What the filter does, how the lines of own, AF_INET and AF_INET6 end, what the report closes with, and the status.
+OWN_REFUSED = POLICY % "socketpair()"
+SEND_REFUSED = POLICY % "send() on a pair, so asyncio hangs"
+# Options of refused.py: how the lines of own, AF_INET and AF_INET6 end (None: it works), the advice, the exit status.
 FILTERS = {
     "--with EACCES": ([OWN_REFUSED, None, None], ADVICE, 0),
     "--with EPERM": ([OWN_REFUSED, None, None], ADVICE, 0),
@@ -38,33 +37,33 @@ def test_report_says_what_the_system_refuses_and_what_helps(options):
     status, out, err = start_refused("-m", "backports_socketpair", options=options.split())()
     report = out.splitlines()
     assert (status, err, report[4:]) == (expected_status, "", closing)
-    for name, end, line in zip(("own", "AF_INET", "AF_INET6"), ends, report[1:4]):
+    for name, end, line in zip(("own function", "fallback AF_INET", "fallback AF_INET6"), ends, report[1:4]):
         if end is None:
             assert re.match(WORKS % name + "$", line)
         else:
-            assert line.startswith("%-8s FAILED: " % name) and line.endswith(end)
+            assert line.startswith(name + ": FAILED. ") and line.endswith(end)
 
 
 @needs_refusal
-def test_lines_before_a_pair_that_ends_the_process_are_printed():
+def test_lines_are_printed_before_a_pair_ends_the_process():
     environment = dict(os.environ, PYTHONUNBUFFERED="")
     status, out, _ = start_refused("-m", "backports_socketpair", options=["--kill"], env=environment)()
     assert status == -signal.SIGSYS
-    assert out.startswith(platform.python_implementation()) and out.endswith("start-up switch: off\n")
+    assert out.startswith(platform.python_implementation()) and out.endswith("the operating system's\n")
 
 
 @needs_refusal
-def test_own_pair_is_tried_though_install_was_called():
+def test_own_pair_is_tried_even_after_install():
     out = start_refused("-m", "backports_socketpair", "-m", "backports_socketpair")()[1]
     assert out.splitlines()[1].endswith(OWN_REFUSED)
     code = "import backports_socketpair as b; b.install(); from backports_socketpair import machine_check as check; "
     report = start_refused("-c", code + "check.check_machine('on')")()[1].splitlines()
-    assert "is the operating system's;" in report[0]
+    assert report[0].endswith("the operating system's")
     assert report[1].endswith(OWN_REFUSED) and report[4:] == ADVICE
 
 
-@pytest.mark.skipif(JYTHON, reason="Jython does not say that a pipe is broken")
-def test_reader_that_leaves_is_no_traceback():
+@pytest.mark.skipif(JYTHON, reason="Jython raises no error for a closed pipe")
+def test_closed_pipe_causes_no_traceback():
     process = subprocess.Popen(
         [sys.executable, "-m", "backports_socketpair"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

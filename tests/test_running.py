@@ -1,4 +1,4 @@
-"""python -m backports_socketpair ARGUMENTS: Python runs them, and each Python that they start has called install()."""
+"""Tests of "python -m backports_socketpair ARGUMENTS": the program and each Python that it starts call install()."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ POSIX = os.name == "posix"
 PATH = os.environ.get(PYTHONPATH, "")
 ON_PATH = os.path.join(PACKAGE, "on_path")
 
-# By what has been imported, since importing it here could change something.
+# This looks only at modules that have been imported, because an import here could change the result.
 INSTALLED = """
 def is_installed():
     import sys
@@ -31,7 +31,7 @@ print(is_installed())
 sys.stdout.flush()
 """
 
-TELLS = """
+PRINTS_ITS_STATE = """
 import os, sys
 print(__name__, sys.argv, sys.path, sys.warnoptions, sys.modules.get("sitecustomize"), sorted(globals()))
 print([str(globals().get(name)).split(" at 0x")[0] for name in ("__doc__", "__package__", "__spec__", "__loader__")])
@@ -39,20 +39,20 @@ print([bool(getattr(sys.flags, name, None)) for name in dir(sys.flags) if name[0
 print(sorted(getattr(sys, "_xoptions", {}).items()), sys._getframe().f_back is None)
 """
 
-not_on_jython = pytest.mark.skipif(JYTHON, reason="Jython takes seconds to start: other tests stand for these")
+not_on_jython = pytest.mark.skipif(JYTHON, reason="Jython takes seconds to start, and other tests cover this")
 
 
 @pytest.fixture
 def start(tmpdir):
-    """Starts Python in a folder of the test's own, and returns what waits for its outcome."""
+    """Return a function that starts Python in the test's folder, and returns a function that waits for the outcome."""
     empty = write(tmpdir, "", "empty")  # os.devnull is a terminal on Windows
 
     def start(*args, **variables):
         options = {"cwd": str(tmpdir), "python": variables.pop("python", sys.executable)}
         with open(variables.pop("stdin", empty)) as stdin:
-            options["stdin"] = None if JYTHON else stdin  # its subprocess does not pass on the end of a file
+            options["stdin"] = None if JYTHON else stdin  # Jython's subprocess does not pass on the end of a file
             outcome = start_python(*args, env=dict(os.environ, PYTHON_BASIC_REPL="1", **variables), **options)
-        ended = outcome() if JYTHON else None  # two at once would write a package's one class file
+        ended = outcome() if JYTHON else None  # two Jythons would write the same class file of a package
         return (lambda: ended) if JYTHON else outcome
 
     return start
@@ -60,7 +60,7 @@ def start(tmpdir):
 
 @pytest.fixture
 def assert_same(start):
-    """Asserts that what comes out with us comes out without us, and returns it."""
+    """Return a function that checks that the outcome is the same with us and without us, and returns it."""
 
     def check(arguments, options=(), after_us=(), **variables):
         arguments = list(after_us) + arguments
@@ -86,12 +86,12 @@ PROGRAMS = ["folder/program.py", "-m folder", "-m folder.program", "folder", "ar
 
 
 @pytest.mark.parametrize("program", PROGRAMS[: 1 if JYTHON else None])
-def test_program_finds_everything_as_python_has_it(assert_same, tmpdir, program):
-    written = write(tmpdir.mkdir("folder"), TELLS, "program.py")
-    write(tmpdir.join("folder"), TELLS, "__main__.py")
+def test_program_sees_the_same_state_as_without_us(assert_same, tmpdir, program):
+    written = write(tmpdir.mkdir("folder"), PRINTS_ITS_STATE, "program.py")
+    write(tmpdir.join("folder"), PRINTS_ITS_STATE, "__main__.py")
     write(tmpdir.join("folder"), "import sys; print(sys.argv)", "__init__.py")
     shutil.make_archive(str(tmpdir.join("archive")), "zip", str(tmpdir.join("folder")))
-    arguments = program.split() + [TELLS] * (program == "-c") + ["-x", "--help", "-S", "two words", ""]
+    arguments = program.split() + [PRINTS_ITS_STATE] * (program == "-c") + ["-x", "--help", "-S", "two words", ""]
     status, out, err = assert_same(arguments, stdin=written)
     assert (status, err) == (0, "") and "two words" in out
 
@@ -105,14 +105,14 @@ if sys.version_info >= (3, 11):
 
 @not_on_jython
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_pythons_options_hold_for_the_program(assert_same, tmpdir, options):
-    program = write(tmpdir, TELLS)
+def test_pythons_options_apply_to_the_program(assert_same, tmpdir, options):
+    program = write(tmpdir, PRINTS_ITS_STATE)
     assert assert_same([program], options)[0] == 0
     assert assert_same([program], after_us=options)[0] == 0
 
 
-@pytest.mark.skipif(sys.version_info < (3, 7), reason="Python does not tell before 3.7")
-def test_unbuffered_output_is_the_programs_too(assert_same, tmpdir):
+@pytest.mark.skipif(sys.version_info < (3, 7), reason="before 3.7, Python does not report this option")
+def test_option_for_unbuffered_output_applies_to_the_program(assert_same, tmpdir):
     program = write(tmpdir, "import os\nprint('written')\nos._exit(0)")
     assert assert_same([program], ["-u"], PYTHONUNBUFFERED="") == (0, "written\n", "")
     assert assert_same([program], PYTHONUNBUFFERED="") == (0, "", "")
@@ -123,11 +123,11 @@ EXITS += [["-c", "import os; os._exit(%d)" % (255 if POSIX else -5)], ["--no-suc
 
 
 @pytest.mark.parametrize("arguments", EXITS[: 2 if JYTHON else None], ids=str)
-def test_exit_status_and_error_are_the_programs_or_pythons(assert_same, arguments):
+def test_exit_status_and_error_are_as_without_us(assert_same, arguments):
     assert assert_same(arguments)[0] != 0
 
 
-@pytest.mark.skipif(not POSIX, reason="elsewhere a signal ends a process, or is the console's to send")
+@pytest.mark.skipif(not POSIX, reason="only POSIX can send a signal that a program handles")
 def test_signal_reaches_the_program(tmpdir):
     program = write(tmpdir, "import os, signal, sys; print(os.getpid()); sys.stdout.flush(); signal.pause()")
     process = subprocess.Popen([sys.executable] + RUNS + [program], stdout=subprocess.PIPE)
@@ -139,17 +139,17 @@ def test_signal_reaches_the_program(tmpdir):
 
 @not_on_jython
 @pytest.mark.parametrize("path", [os.pathsep, os.pathsep + "{}", "{}" + os.pathsep + "{}", "no_such_folder"])
-def test_path_is_as_it_is_without_us(assert_same, tmpdir, path):
+def test_sys_path_is_as_without_us(assert_same, tmpdir, path):
     path = path.replace("{}", str(tmpdir.join("folder"))) + (os.pathsep + PATH if PATH else "")
-    assert assert_same([write(tmpdir, TELLS)], PYTHONPATH=path)[0] == 0
+    assert assert_same([write(tmpdir, PRINTS_ITS_STATE)], PYTHONPATH=path)[0] == 0
 
 
 @not_on_jython
 @pytest.mark.parametrize(
     "code", ["import os; os.environ['RAN'] = 'yes'", "raise ImportError('its own', name='sitecustomize')", "1 / 0"]
 )
-def test_sitecustomize_of_the_users_own_runs_as_without_us(start, tmpdir, code):
-    """It runs once more, for the Python that starts the program's."""
+def test_users_own_sitecustomize_runs_as_without_us(start, tmpdir, code):
+    """Expect its errors twice: it also runs in the Python that starts the program's Python."""
     write(tmpdir.mkdir("own"), code, "sitecustomize.py")
     program = write(tmpdir, "import os, sys; print(os.environ.get('RAN')); print(sys.modules.get('sitecustomize'))")
     path = with_folder(tmpdir.join("own"))
@@ -159,7 +159,7 @@ def test_sitecustomize_of_the_users_own_runs_as_without_us(start, tmpdir, code):
 
 
 def test_running_us_within_us_changes_nothing(start, tmpdir):
-    program = write(tmpdir, TELLS + "print(os.environ[%r])\n" % PYTHONPATH)
+    program = write(tmpdir, PRINTS_ITS_STATE + "print(os.environ[%r])\n" % PYTHONPATH)
     once, twice = start(*RUNS + [program]), start(*RUNS + RUNS + [program])
     outcome = once()
     assert outcome == twice()
@@ -194,8 +194,8 @@ def test_program_and_python_that_it_starts_have_called_install(start, tmpdir):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_pools_processes_have_called_install(start, tmpdir, way):
-    """Also if a start-up file has imported multiprocessing, as that of coverage does."""
+def test_processes_of_a_pool_have_called_install(start, tmpdir, way):
+    """Check this even if a start-up file imports multiprocessing, as the one of coverage does."""
     write(tmpdir.mkdir("own"), "import multiprocessing.pool", "sitecustomize.py")
     arguments = [write(tmpdir, INSTALLED + PROCESSES)] + [way] * bool(way)
     status, out, err = start(*RUNS + arguments, PYTHONPATH=with_folder(tmpdir.join("own")))()
@@ -204,7 +204,7 @@ def test_pools_processes_have_called_install(start, tmpdir, way):
 
 
 @pytest.mark.parametrize("fault", ["raise ImportError('not here')", "def", "install = None"][: 1 if JYTHON else None])
-def test_python_that_has_no_such_package_starts_as_ever(start, tmpdir, fault):
+def test_python_without_a_working_package_starts_as_usual(start, tmpdir, fault):
     write(tmpdir.mkdir("other"), fault, "backports_socketpair.py")
     path = os.pathsep.join([ON_PATH, with_folder(tmpdir.join("other"))])
     outcome = start(write(tmpdir, INSTALLED), **{PYTHONPATH: path})()
@@ -214,59 +214,59 @@ def test_python_that_has_no_such_package_starts_as_ever(start, tmpdir, fault):
 
 @not_on_jython
 @pytest.mark.parametrize("name", ["two words", b"\xc3\xa9\xe2\x82\xac".decode("utf-8")][: 1 if str is bytes else None])
-def test_package_may_be_in_a_folder_with_any_letters(start, tmpdir, name):
+def test_package_may_be_in_a_folder_with_spaces_or_non_ascii(start, tmpdir, name):
     shutil.copytree(PACKAGE, str(tmpdir.mkdir(name).join("backports_socketpair")))
     path = str(tmpdir.join(name))
     assert start(*RUNS + ["-c", INSTALLED], PYTHONPATH=path, PYTHONUTF8="1")() == (0, "True\n", "")
 
 
 def run_as_main(folder):
-    """Arguments that do what python -m does, whatever Python has on its path."""
+    """Return arguments that run the package in folder as "python -m" does, even if folder is not on Python's path."""
     code = "import runpy, sys; sys.path.insert(0, {!r}); sys.argv[1:] = ['x']; runpy.run_module({!r}, None, {!r}, True)"
     return ["-c", code.format(str(folder), "backports_socketpair", "__main__")]
 
 
 def assert_is_an_error(outcome, *words):
-    status, out, err = outcome if not JYTHON else (outcome[0], outcome[2], outcome[1])  # it prints to the other
+    status, out, err = outcome if not JYTHON else (outcome[0], outcome[2], outcome[1])  # it prints the error to stdout
     assert (status, out, len(err.splitlines())) == (1, "", 1)
     assert all(each in err for each in words)
 
 
-IGNORED = "Python ignores PYTHONPATH under -E, -I or a ._pth file: use --enable. Nothing helps under -S."
+IGNORED = "Python ignores PYTHONPATH with -E, -I or a ._pth file. Use --enable. With -S nothing helps."
 IGNORING = [["-E"], ["-S"]] + [["-I"]] * (sys.version_info >= (3, 4))
 
 
 @pytest.mark.parametrize("options", IGNORING[: 1 if JYTHON else None], ids=str)
-def test_option_by_which_python_ignores_us_is_a_clear_error(start, options):
+def test_option_that_makes_python_ignore_us_is_a_clear_error(start, options):
     assert_is_an_error(start(*options + run_as_main(os.path.dirname(PACKAGE)), python=base_python())(), IGNORED)
     assert_is_an_error(start(*RUNS + options + ["x"])(), IGNORED)
 
 
-def test_options_by_which_python_ignores_us_are_known():
+def test_options_that_make_python_ignore_us_are_recognized():
     ignoring = "-E x", "-W error -S", "-OE x", "-Werror -Bs -SE x", "-Xdev -I x", "-X dev -I", "-BWE -Ic x", "-Q E -S"
     others = "x -E", "-c -S", "-m x -I", "-Oc -S", "-WE x", "-W IE x", "-BQS x", "- -S", "-B - -S", "--x -S", "-X S x"
     for words in ignoring + others:
         assert reason_not_to_run(words.split()) == (IGNORED if words in ignoring else None)
 
 
-@pytest.mark.skipif(not POSIX, reason="no folder has this character in its name")
-def test_path_that_pythonpath_cannot_hold_is_a_clear_error(start, tmpdir):
+@pytest.mark.skipif(not POSIX, reason="no folder name can contain this character")
+def test_path_that_pythonpath_cannot_contain_is_a_clear_error(start, tmpdir):
     folder = tmpdir.mkdir("a%sb" % os.pathsep)
     shutil.copytree(PACKAGE, str(folder.join("backports_socketpair")))
     outcome = start(*["-S"] + run_as_main(folder), python=base_python())()
-    assert_is_an_error(outcome, "cannot hold", str(folder), repr(os.pathsep), "use --enable")
+    assert_is_an_error(outcome, "cannot contain", str(folder), repr(os.pathsep), "Use --enable")
 
 
 @not_on_jython
 def test_package_that_a_program_would_not_find_is_a_clear_error(start, tmpdir):
     shutil.copytree(PACKAGE, str(tmpdir.join("backports_socketpair")))
-    assert_is_an_error(start(*RUNS + ["x"])(), "program would not find", "in the current folder: install it")
+    assert_is_an_error(start(*RUNS + ["x"])(), "program would not find", "in the current folder. Install it")
     if sys.version_info >= (3, 11):
         assert start("-P", *RUNS + ["-c", INSTALLED], PYTHONPATH=str(tmpdir))() == (0, "True\n", "")
 
 
 @not_on_jython
-def test_help_says_how_it_is_called(start):
+def test_help_says_how_to_call_it(start):
     outcome = start("-B", "-OO", *RUNS + ["--help"])()
     assert outcome == start(*RUNS + ["-h"])() == (0, USAGE + "\n", "")
     assert all(call in USAGE for call in ("-m backports_socketpair ", "ARGUMENTS", "--enable", "--disable"))
@@ -274,7 +274,7 @@ def test_help_says_how_it_is_called(start):
 
 @pytest.mark.parametrize("arguments", ["programs/written.py", "", "--help"][: 1 if JYTHON else None], ids=str)
 def test_standard_library_comes_before_the_current_folder_for_us(start, tmpdir, arguments):
-    """But for what "python -m" itself needs to find us, or socket, which a program that uses sockets needs too."""
+    """Leave out modules that "python -m" needs to find us, and socket, which a program with sockets needs, too."""
     write(tmpdir.mkdir("programs"), "print('program')")
     for name in ("platform", "subprocess", "sysconfig", "tempfile", "timeit"):
         write(tmpdir, "raise ImportError('the wrong %s')" % name, name + ".py")

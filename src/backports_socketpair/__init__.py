@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""socket.socketpair() for Pythons that lack it. install() also helps if it fails or is refused."""
+"""socket.socketpair() for Pythons that lack it. install() also helps if the function fails or is refused."""
 
 import _socket
 import errno
@@ -13,17 +13,17 @@ from .socketpair import fallback_socketpair, socketpair
 __all__ = ["fallback_socketpair", "install", "socketpair"]
 __version__ = "5.0.0"
 
-# Running out of these is no refusal, and the fallback needs more of them.
+# Running out of these is not a refusal, and the fallback needs even more of them.
 _USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_HELPED, _BY_SENDMSG = {}, {}  # one for each function and class, even if several threads ask
+_HELPED, _BY_SENDMSG = {}, {}  # one entry per function or class, even if several threads call install()
 
 
 def install():
     """Replace socket.socketpair with a function that works if Python's own fails or is refused.
 
-    If the system has no pairs, it is fallback_socketpair. Otherwise it calls the current function, and the fallback
-    if the default pair is refused. If send() is refused, the pair uses sendmsg(). Call
-    install() before or after importing asyncio (for Python 3.4 on Windows: after), and after gevent's patch_all().
+    If the system has no pairs (Windows), the new function is fallback_socketpair. Otherwise it calls the current
+    function, and falls back if the system refuses a default pair. If send() is refused, the pair uses sendmsg().
+    Call this before or after importing asyncio (on Windows with Python 3.4: after), and after gevent's patch_all().
     """
     global socketpair
     socket.socketpair = socketpair = helped(socket.socketpair)
@@ -64,7 +64,7 @@ def _is_default(family=None, type=socket.SOCK_STREAM, proto=0):
 
 
 def _refuses_send(end):
-    # Python 2 has no sendmsg(). Sending nothing has no effect on a stream, but sends a datagram.
+    # Python 2 has no sendmsg(). On a stream, sending no bytes has no effect. A datagram socket would send a datagram.
     if hasattr(end, "sendmsg") and end.type & 0xF == socket.SOCK_STREAM:
         try:
             end.send(b"")
@@ -75,7 +75,7 @@ def _refuses_send(end):
 
 def _by_sendmsg(cls):
     class BySendmsg(cls):
-        __slots__ = ()  # otherwise no socket could change to this class
+        __slots__ = ()  # so that Python can change a socket's class to this one
 
         def send(self, data, flags=0):
             return self.sendmsg([data], [], flags)
@@ -90,4 +90,4 @@ def _by_sendmsg(cls):
     return BySendmsg
 
 
-install.module = sys.modules.get(__name__)  # Python 2 empties a module to which nothing refers
+install.module = sys.modules.get(__name__)  # Python 2 clears the globals of a module without references

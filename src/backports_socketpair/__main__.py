@@ -4,18 +4,18 @@ import os
 import sys
 
 USAGE = """\
-python -m backports_socketpair              report on socket pairs on this machine, for a bug report
-python -m backports_socketpair ARGUMENTS    start "python ARGUMENTS": -m MODULE, FILE, -c CODE, ...
+python -m backports_socketpair              print a report on socket pairs, for bug reports
+python -m backports_socketpair ARGUMENTS    run "python ARGUMENTS", for example -m MODULE, FILE or -c CODE
 python -m backports_socketpair --enable     make every program of this Python call install()
 python -m backports_socketpair --disable    undo --enable
 
-The program and every Python that it starts call install() first.
-Set BACKPORTS_SOCKETPAIR_OFF=1 to exempt a program from --enable.
-The exit status of the report is 0 if the fallback works over AF_INET."""
+With ARGUMENTS, the program and every Python that it starts call install() first.
+To exempt a program from --enable, set BACKPORTS_SOCKETPAIR_OFF=1 in its environment.
+After a report, the exit status is 0 if the fallback works over AF_INET."""
 
 
 def main(arguments):
-    """Act on the arguments, and return the exit status, or an error."""
+    """Run the command. Return the exit status, or an error message."""
     from . import machine_check, startup
 
     if not arguments:
@@ -32,5 +32,5 @@ if __name__ == "__main__":
     if os.path.abspath(sys.path[0]) == os.getcwd() and not getattr(sys.flags, "safe_path", False):
         del sys.path[0]
     status = main(sys.argv[1:])
-    if status:  # PYTHONINSPECT would report an exit
+    if status:  # under PYTHONINSPECT even sys.exit(0) prints a traceback
         sys.exit(status)

@@ -10,13 +10,13 @@ Otherwise the import changes nothing. ``socketpair`` in this module is ``socket.
 The design, which needs no thread, is from Geert Jansen's public-domain recipe. Users of the recipe reported these
 problems, and this module handles them:
 
-- Another process connects first (CVE-2024-3219). A nonce tells the client from it.
-- Another process intercepts the client's connection. The peer's port shows this. Another address, if any, avoids it.
-- Another program relays loopback. Even if it relays all addresses, the pair works, but the program can read it.
+- Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
+- Another process intercepts the client. The peer's port shows this. The module tries again at an unpredictable address.
+- Another program relays loopback. The pair works, but if all addresses are relayed, the program can read its bytes.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries again, somewhere else.
 - The connection never completes. The module gives up after ten seconds.
 
-Limits: AF_INET and AF_INET6, SOCK_STREAM only. The module uses the current ``socket.socket``, even a replacement.
+Limits: AF_INET and AF_INET6, SOCK_STREAM only. The module uses ``socket.socket`` even if a program has replaced it.
 """
 
 from __future__ import absolute_import  # import the standard socket, not a module beside this file
@@ -33,21 +33,21 @@ __all__ = ["fallback_socketpair", "socketpair"]
 _JYTHON = os.name == "java"
 _WASI = sys.platform == "wasi"
 
-# The address that proxies exempt, and the wildcard. Not "localhost", which a hosts file may change.
+# The usual address, which proxies exempt, and the wildcard. A hosts file may map "localhost" to any address.
 _ADDRESSES = {socket.AF_INET: ("127.0.0.1", "0.0.0.0")}
 if hasattr(socket, "AF_INET6"):
     _ADDRESSES[socket.AF_INET6] = ("0:0:0:0:0:0:0:1" if _JYTHON else "::1", "::")
-# On Windows another process could otherwise bind the same port, with SO_REUSEADDR.
+# Without this option, another process on Windows can bind the same port, with SO_REUSEADDR.
 _EXCLUSIVE = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
 
 _MAX_ATTEMPTS = 10
 _TIMEOUT = 10  # seconds, for all attempts together
-_ATTEMPT_TIMEOUT = _TIMEOUT / 3.0  # seconds; three attempts fit, since some systems need the third
+_ATTEMPT_TIMEOUT = _TIMEOUT / 3.0  # seconds; so that three attempts fit, since some systems need the third
 _MIN_WAIT = 0.001  # seconds; not 0, since eventlet's accept() then returns a blocking socket
 _MAX_WAIT = 0.02  # seconds; Windows delivers Ctrl-C only between waits
 _NONCE_SIZE = 16  # bytes
 
-# The numbers below are Winsock's. Only Windows has their names in errno, and there PyPy's EWOULDBLOCK differs from it.
+# Bare numbers are Winsock's: other systems lack their names in errno, and PyPy's EWOULDBLOCK on Windows is another.
 _CONNECT_OK = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EISCONN}
 _CONNECT_OK |= {10035, 10036, 10037, 10056}  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY, WSAEISCONN
 _NOT_READY = _CONNECT_OK | {errno.ENOTCONN, 10057}  # WSAENOTCONN
@@ -68,8 +68,8 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     default timeout of the socket module, in seconds, and TCP_NODELAY set.
 
     Raise ValueError for other arguments. Raise socket.error after ten attempts or about ten seconds, with the errno of
-    the last failure. ETIMEDOUT often means that a firewall, an antivirus or a proxy blocks loopback connections. An
-    error leaves no socket open. Ctrl-C may leave one open until collection, or leak one in Python 3's accept().
+    the last failure. ETIMEDOUT often means that a firewall, an antivirus or a proxy blocks loopback connections. After
+    an error no socket is open. Ctrl-C may leave one for the garbage collector, or leak one in Python 3's accept().
     """
     if family not in [None] + list(_ADDRESSES) or type != socket.SOCK_STREAM or proto != 0:
         given = "family=%r, type=%r, proto=%r" % (family, type, proto)
@@ -83,9 +83,9 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
             host = usual if number % 2 else _random_host(family, opened) or usual
             attempt = _Attempt(family, host, wildcard if host == usual else host, clock, opened)
             server, is_direct = attempt.find_server()
-            # Not direct means relayed. At the usual address another process may be the relay: on Linux it can connect
-            # to the client from the listener's port. It cannot predict a random address, so believe a relay there.
-            # Without a random address, believe the third relay in a row.
+            # A connection that is not direct is relayed. At the usual address the relay may be an attacker: on Linux it
+            # can connect to the client from the listener's port. At a random address, which it cannot predict, accept a
+            # relay. If the system has no such address, accept the third relay in a row.
             if is_direct or host != usual or relayed == 2:
                 return _finish(server, attempt.client, timeout, opened)
             relayed += 1
@@ -99,7 +99,7 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
 
 
 def _random_host(family, opened):
-    """Return a loopback address that no other process can predict, or None if only the usual one can be used."""
+    """Return a loopback address that no other process can predict, or None if the system has only the usual one."""
     # Never 127.0.0.1: no byte is 0.
     host = socket.inet_ntoa(b"\x7f" + os.urandom(2).replace(b"\0", b"\1") + b"\x01")
     if family != socket.AF_INET:
@@ -107,7 +107,7 @@ def _random_host(family, opened):
             return None
         host = "::ffff:" + host
     try:
-        _bound_socket(family, host, opened)  # to find out whether the system has this address
+        _bound_socket(family, host, opened)  # fails if the system has no such address
     except socket.error as error:
         if error.errno in _NO_SUCH_ADDRESS:
             return None
@@ -118,7 +118,7 @@ def _random_host(family, opened):
 
 
 class _Clock(object):
-    """Measures the seconds since it was made. A test may freeze the clock, or turn it back, so waits count, too."""
+    """The seconds since the call began. It also adds up the waits, since tests may freeze the clock or set it back."""
 
     def __init__(self):
         self.started, self.waited = _now(), 0
@@ -135,8 +135,8 @@ class _Attempt(object):
         self.deadline = min(clock.elapsed() + _ATTEMPT_TIMEOUT, _TIMEOUT)
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
-        # Bind both before listen(), which other processes see. At the usual address the client binds the wildcard. This
-        # reserves its port: on Linux a socket with that port at another address could later connect from this one.
+        # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard,
+        # which reserves its port: otherwise, on Linux, a socket with this port at another address could move here.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -166,13 +166,13 @@ class _Attempt(object):
             except socket.error as error:
                 if error.errno not in _NO_DESCRIPTORS or not candidates:
                     raise
-                accepted, room = [], len(candidates) - 1  # from now on find_nonce() closes the oldest
+                accepted, room = [], len(candidates) - 1  # find_nonce() then closes the oldest
             candidates += accepted
             wait = _MIN_WAIT if accepted else min(2 * wait, _MAX_WAIT)
             unsent = self.send_nonce(unsent)
             own = self.find_nonce(candidates, room, bool(accepted))
             is_direct = own is not None and self.is_direct(own)
-            self.check_client(is_direct)  # after is_direct(): another may have the port of a reset client
+            self.check_client(is_direct)  # after is_direct(): another process can take the port of a reset client
             if own is not None:
                 return own.sock, is_direct
             if self.clock.elapsed() >= self.deadline:
@@ -191,8 +191,8 @@ class _Attempt(object):
             return []
         self.opened.append(sock)
         if _JYTHON and sock._sock:
-            # Jython counts a listener's connections. It subtracts a closed one twice, in close() and at collection. At
-            # zero it closes all that are left. So keep each one while the pair is in use.
+            # Jython counts a listener's connections. It subtracts each one twice: in close(), and when it is collected.
+            # At zero it closes the rest. So keep every connection from collection while the pair is in use.
             self.kept.append(sock._sock)
             sock._sock.kept = self.kept
         return [_Candidate(sock, peer)]
@@ -212,15 +212,15 @@ class _Attempt(object):
             raise self.failure(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
 
     def find_nonce(self, candidates, room, is_growing):
-        """Return the candidate that has received the nonce, or None. Close failed and surplus candidates."""
+        """Return the candidate that has received the nonce, or None. Close failed ones, and the oldest beyond room."""
         surplus = candidates[: max(0, len(candidates) - room)]
         others = candidates[len(surplus) :]
-        # After a new connection read only the 16 newest, since a flood is slow, and the surplus ones a last time.
+        # Reading all is slow in a flood. After a new connection read the 16 newest, and the surplus ones a last time.
         for candidate in surplus + (others[-16:] if is_growing else others):
             is_over = candidate.read(0) or (is_growing and len(candidates) == 1 and candidate.read(_MIN_WAIT))
             if candidate.received == self.nonce:
                 return candidate
-            # Wait for 16 bytes: closing at the first wrong byte would tell the peer its position.
+            # Closing at the first wrong byte, before 16 bytes have come, would reveal the nonce byte by byte.
             if is_over or candidate in surplus:
                 candidates.remove(candidate)
                 _close_all([candidate.sock])
@@ -235,12 +235,12 @@ class _Attempt(object):
             return False
 
     def check_client(self, is_direct):
-        """Raise socket.error if the client has failed or, if not is_direct, has data or the end of stream to read."""
+        """Raise socket.error if the client has failed. If not is_direct, also if it has received data or the end."""
         # Not connect_ex(): on Windows it restarts a failed connection.
         code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code and code not in _CONNECT_OK:
             raise self.failure(code)
-        # Our end sends nothing, so data is another's. On Jython recv() reports the end of the stream until it connects.
+        # The accepted end sends nothing, so data is a stranger's. Until it connects, Jython's recv() reports the end.
         if is_direct or (_JYTHON and not self.connect()):
             return
         try:
@@ -263,11 +263,11 @@ class _Candidate(object):
         self.sock, self.peer, self.received = sock, peer, b""
 
     def read(self, wait):
-        """Wait at most wait seconds per recv(). Return False if more bytes may still come."""
+        """Read, with at most wait seconds for each recv(). Return True after 16 bytes, end of stream, or an error."""
         try:
             self.sock.settimeout(wait)
             while len(self.received) < _NONCE_SIZE:
-                data = self.sock.recv(_NONCE_SIZE + 1 - len(self.received))  # one byte more does not match
+                data = self.sock.recv(_NONCE_SIZE + 1 - len(self.received))  # a 17th byte shows that it is no nonce
                 if not data:
                     break
                 self.received += data
@@ -277,7 +277,7 @@ class _Candidate(object):
 
 
 def _finish(server, client, timeout, opened):
-    """Set the options of both ends, close the other sockets, empty opened, and return the pair."""
+    """Set the options of both ends, close the other opened sockets, and return the pair."""
     for end in (server, client):
         end.settimeout(timeout)
         _set_if_allowed(end, socket.IPPROTO_TCP, socket.TCP_NODELAY)  # Nagle's algorithm delays small writes
@@ -287,7 +287,7 @@ def _finish(server, client, timeout, opened):
 
 
 def _bound_socket(family, host, opened):
-    # By position, since replacements of socket.socket rename the parameters.
+    # Pass arguments by position, since some replacements of socket.socket name the parameters differently.
     sock = socket.socket(family, socket.SOCK_STREAM, 0)
     opened.append(sock)
     if socket.getdefaulttimeout() is not None:
@@ -308,12 +308,12 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT, a failure, is a socket.timeout. Our own has no errno, except on Jython.
+    # Since Python 3.10 the system's ETIMEDOUT, a failure, is a socket.timeout, too. Only Jython's own has an errno.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 
 def _close_all(socks):
-    """Close and remove all sockets in the list. Then raise an interruption that came, such as Ctrl-C."""
+    """Close all sockets, and empty the list. Then raise the interruption, such as Ctrl-C, if one came."""
     interruption = None
     for sock in socks:
         try:
@@ -323,7 +323,7 @@ def _close_all(socks):
         except BaseException as error:
             interruption = error
             if socks.count(sock) == 1:
-                socks.append(sock)  # the loop retries it, since Ctrl-C may come before close() works
+                socks.append(sock)  # so that the loop closes it again, if Ctrl-C came too early
     del socks[:]
     if interruption is not None:
         raise interruption
@@ -334,5 +334,5 @@ if not hasattr(socket, "socketpair"):
     if hasattr(socket, "__all__") and "socketpair" not in socket.__all__:
         socket.__all__ = list(socket.__all__) + ["socketpair"]
 socketpair = socket.socketpair
-# Keep this module alive: Python 2 clears the globals of an unreferenced one.
+# Keep a reference to this module: Python 2 clears the globals of a module that has none.
 fallback_socketpair.module = sys.modules.get(__name__)

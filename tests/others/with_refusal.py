@@ -1,6 +1,6 @@
-"""Programs of others in a sandbox's filters: asyncio, trio, gevent, uvicorn, joblib, Jupyter, pip.
+"""Tests of programs under a sandbox's system call filter: asyncio, trio, gevent, uvicorn, joblib, Jupyter, pip.
 
-On Linux, x86-64. Each fails without us, and runs by install(), by -m and by --enable.
+For Linux on x86-64. The programs work with install(), -m or --enable. Most also run without us, and fail.
 """
 
 import os
@@ -75,8 +75,8 @@ print(reader.get(timeout=10).decode())
 """
 
 INSTALL = "import backports_socketpair; backports_socketpair.install()\n"
-# In the sandbox that refuses send, trio fails all the same, since it refuses setsockopt too, and so does forkserver,
-# which binds a socket.
+# In the sandbox that refuses send, trio and forkserver fail even with us: it also refuses setsockopt, which trio calls,
+# and bind, which forkserver calls.
 PROGRAMS = {
     "asyncio": (ASYNCIO, "children", []),
     "asyncio, send": (ASYNCIO, "children", ["--send"]),
@@ -92,7 +92,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_program_runs_as_it_is_with_us_and_not_without(tmp_path, name):
+def test_unchanged_program_runs_with_us_and_not_without(tmp_path, name):
     program, argument, options = PROGRAMS[name]
     (tmp_path / "program.py").write_text(program)
     command = ["program.py", argument]
@@ -114,7 +114,7 @@ def test_program_runs_with_install_before_and_after_its_imports(name, when):
     assert run_refused("-c", program, options=options) == "RAN\n"
 
 
-def test_python_that_a_program_starts_runs_once_it_is_enabled(tmpdir):
+def test_program_and_the_python_it_starts_run_with_enable(tmpdir):
     python = Environment(tmpdir)
     program = [REFUSED, base_python(), "-c", ASYNCIO, "children"]
     assert python.run(*program)[0] == 1
@@ -123,7 +123,7 @@ def test_python_that_a_program_starts_runs_once_it_is_enabled(tmpdir):
     assert python.run(*program, BACKPORTS_SOCKETPAIR_OFF="1")[0] == 1
 
 
-def test_program_that_makes_no_pair_outlives_a_killing_filter(tmpdir):
+def test_program_without_pairs_survives_a_killing_filter(tmpdir):
     python = Environment(tmpdir)
     assert python.run("-m", "backports_socketpair", "--enable")[0] == 0
     killing = [REFUSED, "--kill", base_python()]
@@ -134,7 +134,7 @@ def test_program_that_makes_no_pair_outlives_a_killing_filter(tmpdir):
 
 
 @pytest.mark.parametrize("options", [[], ["--with", "ENOSYS"], ["--send"]], ids=" ".join)
-def test_green_threads_exchange_after_patch_all(options):
+def test_green_threads_use_a_pair_after_patch_all(options):
     assert run_refused("-c", GEVENT, options=options) == "RAN\n"
 
 
@@ -143,17 +143,17 @@ def test_uvicorn_serves_a_page_with_us_and_not_without(tmp_path, arguments):
     assert_serves(tmp_path, [sys.executable, REFUSED, sys.executable], arguments, "PermissionError: [Errno 13]")
 
 
-# What the machine check reports in a network that lacks an address (as root)
+# The machine check in a network that lacks an address (needs root)
 
-MISSING = r"^AF_INET +FAILED: .* This machine has no 127\.0\.0\.1\.$"
+MISSING = r"^fallback AF_INET: FAILED. .* This machine has no address 127\.0\.0\.1\.$"
 NETWORKS = {
-    "exec unshare --net": MISSING,  # where the interface is down
+    "exec unshare --net": MISSING,  # the loopback interface is down
     "ip addr add 10.1.2.3/32 dev lo; ip addr del 127.0.0.1/8 dev lo; exec": MISSING,
-    "ip addr del ::1/128 dev lo; exec": "^AF_INET6 +works",  # over a mapped address
+    "ip addr del ::1/128 dev lo; exec": "^fallback AF_INET6: works",  # over an IPv4-mapped address
 }
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root makes a network")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a network namespace")
 @pytest.mark.parametrize("command, reported", NETWORKS.items(), ids=list(NETWORKS))
 def test_machine_check_names_the_address_that_is_missing(command, reported):
     check = [NAMESPACE, "bash", "-c", command + ' "$0" -m backports_socketpair', sys.executable]

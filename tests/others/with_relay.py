@@ -1,4 +1,4 @@
-"""On a machine that really relays its loopback: run through tests/pythons/relayed.sh, which says how in $RELAYED."""
+"""Tests behind a real relay of loopback. Run this file through tests/pythons/relayed.sh, which sets $RELAYED."""
 
 import os
 import re
@@ -22,7 +22,7 @@ INTERPRETERS = {
     "Jython 2.7": [PYTHONS, "jython27"],
 }
 each_interpreter = pytest.mark.parametrize("python", list(INTERPRETERS.values()), ids=list(INTERPRETERS))
-FAILS = "ConnectionError: Unexpected peer connection"  # through an eager relay; a lazy one has it wait for ever
+FAILS = "ConnectionError: Unexpected peer connection"  # through an eager relay; through a lazy one it never returns
 
 
 def run(python, *args, **kwargs):
@@ -31,19 +31,19 @@ def run(python, *args, **kwargs):
 
 
 @each_interpreter
-def test_machine_check_says_that_loopback_is_relayed_and_works(python):
+def test_machine_check_reports_a_relay_and_that_pairs_work(python):
     check = run(python, "-m", "backports_socketpair")
     assert check.returncode == 0
-    families = re.findall("^(AF_INET6?) +works: .*; loopback is relayed on this machine", check.stdout, re.MULTILINE)
+    families = re.findall("^fallback (AF_INET6?): works.* A program relays loopback", check.stdout, re.MULTILINE)
     assert families == ["AF_INET"] + ["AF_INET6"] * has_address("AF_INET6", "::1")
     if python == WINDOWS_313:
         own = FAILS if HOW == "eager" else "TimeoutError: 10 pairs were not made within 10 s"
-        assert re.search("^own +FAILED: " + re.escape(own), check.stdout, re.MULTILINE)
+        assert re.search("^own function: FAILED. " + re.escape(own), check.stdout, re.MULTILINE)
         assert "install()" in check.stdout
 
 
 @each_interpreter
-def test_pairs_do_all_that_pairs_do(python):
+def test_pair_tests_pass_behind_the_relay(python):
     files = [os.path.join(TESTS, "test_pair.py")]
     if python == WINDOWS_313:
         files.append(os.path.join(TESTS, "others", "with_asyncio.py"))
@@ -53,10 +53,10 @@ def test_pairs_do_all_that_pairs_do(python):
 
 
 @each_interpreter
-def test_pair_is_there_within_a_tenth_of_a_second(python):
+def test_pair_is_made_within_a_tenth_of_a_second(python):
     program = "from timeit import repeat; from backports_socketpair import fallback_socketpair as pair; "
     program += "print(sorted(repeat(lambda: [end.close() for end in pair()], number=1, repeat=11))[5])"
-    # Jython takes some 0.06 s for each of the three that have to be relayed in a row.
+    # Jython takes about 0.06 s for each attempt, and a relayed pair needs more than one.
     assert float(run(python, "-c", program).stdout.split()[-1]) < (0.3 if "jython27" in python else 0.1)
 
 

@@ -1,4 +1,4 @@
-"""CPython on WASI, whose own function is an emulation that checks nothing: our pairs amid strangers, and asyncio's."""
+"""Tests of pairs and asyncio among strangers on WASI, where CPython's own function authenticates nobody."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from support import RealSocket, assert_is_direct, close, fallback, module
 
 @pytest.fixture
 def strangers(monkeypatch):
-    """One for each listener, which connects and speaks before anybody else does."""
+    """Yield the strangers. At each listener, one connects and sends bytes before any other client does."""
     strangers = []
 
     class StrangerFirst(socket.socket):
@@ -29,7 +29,7 @@ def strangers(monkeypatch):
     close(*strangers)
 
 
-def test_600_pairs_are_pairs_with_a_stranger_first_at_each(family, strangers, nothing_left_open):
+def test_600_pairs_are_right_with_a_stranger_first_at_each(family, strangers, nothing_left_open):
     for _ in range(600):
         ends = fallback(family)
         assert_is_direct(*ends)
@@ -38,7 +38,7 @@ def test_600_pairs_are_pairs_with_a_stranger_first_at_each(family, strangers, no
         assert strangers == []
 
 
-def test_pythons_own_function_hands_the_stranger_out(strangers):
+def test_pythons_own_function_returns_the_stranger(strangers):
     first, second = socket.socketpair()
     first.settimeout(10)
     assert first.recv(100) == SPOKEN
@@ -46,7 +46,7 @@ def test_pythons_own_function_hands_the_stranger_out(strangers):
 
 
 async def wake():
-    """Have a callback wake the loop through its pair."""
+    """Wake the loop through its pair. Return whether the two ends are connected directly."""
     woken, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.call_soon(loop.call_soon_threadsafe, woken.set)
     await asyncio.wait_for(woken.wait(), 10)
@@ -55,7 +55,7 @@ async def wake():
 
 def test_asyncio_runs_with_a_stranger_first_at_each_loops_pair(strangers, monkeypatch, nothing_left_open):
     for holder in (socket, module, backports_socketpair):
-        monkeypatch.setattr(holder, "socketpair", holder.socketpair)  # to be undone
+        monkeypatch.setattr(holder, "socketpair", holder.socketpair)  # so that monkeypatch undoes install()
     backports_socketpair.install()
     for _ in range(20):
         assert asyncio.run(wake())
@@ -63,6 +63,6 @@ def test_asyncio_runs_with_a_stranger_first_at_each_loops_pair(strangers, monkey
     close(*strangers)
 
 
-def test_machine_check_does_not_try_what_ends_the_process(capsys):
+def test_machine_check_does_not_try_pythons_own_function(capsys):
     assert machine_check.check_machine("off") == 0
-    assert re.search("^own +FAILED: RuntimeError: not tried", capsys.readouterr().out, re.MULTILINE)
+    assert re.search("^own function: FAILED. RuntimeError: not tried", capsys.readouterr().out, re.MULTILINE)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""Calls install() when Python starts with this folder on PYTHONPATH, and imports the user's own sitecustomize."""
+"""Python imports this at start-up if its folder is on PYTHONPATH. It calls install(), then the user's sitecustomize."""
 
 import os
 import sys
 
 folder = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
-this_module = sys.modules.pop(__name__)  # Python 2 empties a module to which nothing refers
+this_module = sys.modules.pop(__name__)  # Python 2 clears the globals of a module without references
 try:
     __import__("backports_socketpair").install()
-except Exception:  # another Python may have no such package, or an older one
+except Exception:  # another Python may lack the package, or have an older one
     pass
-# If it is missing, Python goes on. If it raises an exception, Python reports that, as it would without us.
+# Python ignores it if there is none, and reports any other exception, as it does without this package.
 import sitecustomize  # noqa: F401

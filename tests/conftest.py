@@ -1,7 +1,7 @@
 """Fixtures and hooks.
 
-The fallback is tested as the module defines it, on every Python. Where the system has a socketpair of its own, the
-assertions that both must satisfy run over that as well.
+The tests use the fallback as the module defines it, on every Python. If the system has its own socketpair, the tests
+that both functions must pass also use that one.
 """
 
 import io
@@ -20,7 +20,7 @@ if JYTHON:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(pyfuncitem):
-        """Fail a test that a Java exception ends, which pytest would count as passed."""
+        """Fail a test that ends with a Java exception. pytest would count it as passed."""
         names = pyfuncitem._fixtureinfo.argnames
         try:
             pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
@@ -36,7 +36,7 @@ FAMILIES = [
     )
     for family, host in sorted(HOSTS.items())
 ]
-NATIVE = ["native"] if HAS_NATIVE else []  # what an emulation of Python's own does is no measure of ours
+NATIVE = ["native"] if HAS_NATIVE else []  # not Python's emulation, which is no standard for ours
 
 
 @pytest.fixture(params=FAMILIES)
@@ -45,12 +45,12 @@ def family(request):
 
 
 def making(function, *args):
-    """Yield what makes pairs, which are closed afterwards."""
+    """Yield a function that makes pairs. Close the pairs afterwards."""
     made = []
 
     def make():
         pair = function(*args)
-        made.append(pair)  # by several threads
+        made.append(pair)  # several threads may call this
         return pair
 
     yield make
@@ -60,14 +60,14 @@ def making(function, *args):
 
 @pytest.fixture
 def make_pair(stand_in, family):
-    """Makes pairs with the fallback, in one family; they are closed after the test."""
+    """Yield a function that makes pairs with the fallback, in one family. Close the pairs after the test."""
     for make in making(fallback, family):
         yield make
 
 
 @pytest.fixture(params=NATIVE + FAMILIES)
 def make_any_pair(request):
-    """The same with the native function too, where there is one."""
+    """Yield a function that makes pairs, with the fallback or, if there is one, with the native function."""
     of_native = request.param == "native"
     for make in making(socket.socketpair) if of_native else making(fallback, getattr(socket, request.param)):
         yield make
@@ -83,14 +83,14 @@ def pair(make_any_pair):
 
 @pytest.fixture(params=[0, 1], ids=["first", "second"])
 def ends(request, pair):
-    """The pair, either end first."""
+    """Return the ends of a pair, with either end first."""
     return pair[request.param], pair[1 - request.param]
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """Puts a class in the place of socket.socket. Whatever it made has to be closed by the end of the test."""
-    made = []  # which also keeps it from the collector
+    """Yield a function that replaces socket.socket with a class. After the test, check that its sockets are closed."""
+    made = []  # also protects the sockets from the garbage collector
 
     def put(cls):
         thread = threading.current_thread()
@@ -98,7 +98,7 @@ def stand_in(monkeypatch):
         class Recorded(cls):
             def __init__(self, *args, **kwargs):
                 cls.__init__(self, *args, **kwargs)
-                if threading.current_thread() is thread:  # what a relay accepts in another is its own
+                if threading.current_thread() is thread:  # a relay closes what it accepts in its threads
                     made.append(self)
 
         monkeypatch.setattr(socket, "socket", Recorded)
@@ -111,7 +111,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The module's clock, which goes on by nothing but what stand-ins that it hurries wait for."""
+    """Replace the module's clock with one that only the waits of its hurried stand-ins advance, and return it."""
     clock = Clock()
     monkeypatch.setattr(module, "_now", clock)
     return clock
@@ -119,7 +119,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def relay(family):
-    """Makes relays; they are stopped after the test."""
+    """Yield a function that starts relays. Stop the relays after the test."""
     relays = []
 
     def make(how):
@@ -140,7 +140,7 @@ def flooder():
 
 @pytest.fixture
 def without_socketpair(monkeypatch):
-    """socket as it is on a Python that has no socketpair."""
+    """Make socket look as on a Python that has no socketpair."""
     monkeypatch.delattr(socket, "socketpair")
     names = [name for name in getattr(socket, "__all__", []) if name != "socketpair"]
     monkeypatch.setattr(socket, "__all__", names, raising=False)
@@ -148,17 +148,17 @@ def without_socketpair(monkeypatch):
 
 @pytest.fixture
 def nothing_left_open():
-    """Fails a test that leaves more sockets, or fewer, than it found."""
+    """Fail a test if it leaves more sockets, or fewer, than it found."""
     before = open_sockets()
     yield
-    # Jython by itself loses a socket now and then when a listener is closed with a client on its
-    # way (2 of 40), so there a test of a failure can only ask whether each socket was closed.
+    # Jython itself sometimes loses a socket (2 times in 40) if a listener is closed while a client connects. So on
+    # Jython, a test of a failure can only check whether each socket was closed.
     assert JYTHON or open_sockets() == before
 
 
 @pytest.fixture
 def vendor(tmpdir):
-    """A package that has the one file, under another name."""
+    """Return a folder with a package that contains our one file, under another name."""
     folder = tmpdir.mkdir("library").mkdir("vendor")
     for package in ("library", "library/vendor"):
         tmpdir.join(package, "__init__.py").write("")

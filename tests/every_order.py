@@ -1,4 +1,4 @@
-"""The model with all sets of up to two strangers, and all rows of three attempts."""
+"""More tests of orders of events on the model: all sets of up to two strangers, and all rows of three attempts."""
 
 import itertools
 
@@ -15,23 +15,23 @@ BEFORE_THE_CLIENT = [each for each in ONE if each[0][1] == MOMENTS[0]]
 
 
 @each_fate
-def test_own_pair_or_right_error_amid_any_two_strangers(fates):
+def test_pair_is_ours_or_error_is_right_amid_any_two_strangers(fates):
     check_on_each_system(fates, ONE + TWO if is_quick(fates[0]) else BEFORE_THE_CLIENT)
 
 
 @each_row
-def test_own_pair_or_right_error_in_a_row_amid_strangers(fates):
+def test_pair_is_ours_or_error_is_right_in_a_row_amid_strangers(fates):
     check_on_each_system(fates, BEFORE_THE_CLIENT)
 
 
 @pytest.mark.parametrize("family", [AF_INET, AF_INET6])
 @pytest.mark.parametrize("first", KINDS, ids=lambda fate: fate.name)
-def test_own_pair_or_right_error_if_three_attempts_differ(first, family):
+def test_pair_is_ours_or_error_is_right_if_three_attempts_differ(first, family):
     for others in itertools.product(KINDS, KINDS):
         check_on_each_system((first,) + others, family=family)
 
 
-def test_own_pair_or_right_error_amid_any_crowd():
+def test_pair_is_ours_or_error_is_right_amid_a_crowd():
     for fate in FATES:
         if is_quick(fate):
             check_on_each_system([fate], crowd=300)

@@ -1,6 +1,6 @@
-"""What the tests, the comparison and the benchmark share.
+"""Helpers that the tests, the comparison and the benchmark share.
 
-The functions under test, facts of the system, its table of sockets, and Pythons of their own.
+The module under test, facts about the system, its table of sockets, and separate Python processes.
 """
 
 import _socket
@@ -26,23 +26,23 @@ WINDOWS = os.name == "nt"
 if WINDOWS:
     import ctypes
 RealSocket = socket.socket
-# l_onoff and l_linger, which are shorter on Windows: close() then resets the connection.
+# l_onoff and l_linger of SO_LINGER, which are shorter on Windows. With them, close() resets the connection.
 RESET = struct.pack("HH" if WINDOWS else "ii", 1, 0)
 
-# By name, since the package's attribute of that name is the function.
+# Imported by name, because the package's attribute "socketpair" is the function.
 module = importlib.import_module("backports_socketpair.socketpair")
 fallback = module.fallback_socketpair
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(module.__file__)), "socketpair.py")
-# As getpeername() has them.
+# As getpeername() spells them.
 HOSTS = {"AF_INET": "127.0.0.1", "AF_INET6": "0:0:0:0:0:0:0:1" if JYTHON else "::1"}
 HAS_NATIVE = hasattr(_socket, "socketpair")
-# Windows Pythons since 3.5 have a function of their own, which is written in Python.
+# Python 3.5 and later on Windows has its own function, which is written in Python.
 HAS_EMULATION = hasattr(socket, "_LOCALHOST") and not HAS_NATIVE
 
 
 def load_copy(name="copy_of_socketpair"):
-    """Our module, run anew."""
+    """Run our module again, and return the copy."""
     return load(SOURCE, name)
 
 
@@ -62,13 +62,13 @@ def usual(family):
     return HOSTS["AF_INET" if family == socket.AF_INET else "AF_INET6"]
 
 
-def is_unknown(host):
-    """Whether it is an address that our module makes up, an IPv6 one or not."""
+def is_random_host(host):
+    """Return whether host is a random address of our module, IPv4-mapped or not."""
     return re.match(r"(::ffff:)?127\.[1-9]\d*\.[1-9]\d*\.1$", host) is not None
 
 
-def has_unknown(family):
-    """Whether the system has one. macOS does not. Wine, Jython and WASI do not connect to one over IPv6."""
+def has_random_host(family):
+    """Return whether such an address works here. macOS has none. Over IPv6, Wine, Jython and WASI cannot use one."""
     is_tried = family == socket.AF_INET or os.name == "posix" and not WASI
     return is_tried and has_address("AF_INET", "127.3.2.1")
 
@@ -93,7 +93,7 @@ def receive(sock, size):
 
 
 def exchange(pair, data):
-    """Send data's first from pair's first and its second from the second, at once; what each end received, in order."""
+    """Send data[0] from pair[0] and data[1] from pair[1], at the same time. Return the data that each end received."""
     received = {}
 
     def take(end, size):
@@ -110,13 +110,13 @@ SENT = (b"to second", b"to first")
 
 
 def what_arrives(first, second):
-    """What comes out at each end, as much as the other has sent, or the error that came."""
+    """Send from both ends. Return the bytes that each end receives, at most as many as were sent, or its error."""
     ends = (first, second)
     for end, data in zip(ends, SENT):
         end.settimeout(5)
         try:
             end.sendall(data)
-        except socket.error:  # its peer has gone; what comes out says more
+        except socket.error:  # its peer is gone; the bytes that arrive say more
             pass
     arrived = []
     for end, data in zip(ends, reversed(SENT)):
@@ -128,20 +128,20 @@ def what_arrives(first, second):
 
 
 def assert_is_a_pair(first, second):
-    """The first that comes out at either end is what was sent at the other."""
+    """Check that the first bytes that each end receives are those that the other end sends."""
     assert what_arrives(first, second) == list(reversed(SENT))
 
 
 def assert_is_direct(first, second):
-    """A pair, and each end is the other's peer: nobody is in between."""
+    """Check that this is a pair, and that each end is the other's peer, with no relay in between."""
     assert_is_a_pair(first, second)
-    # Not all systems spell ::1 alike at both ends.
+    # Compare only the ports, because some systems spell ::1 differently at the two ends.
     assert first.getpeername()[1] == second.getsockname()[1]
     assert second.getpeername()[1] == first.getsockname()[1]
 
 
 def write_write_read(writer, reader):
-    """Seconds for two small writes and an answer, which Nagle's algorithm makes wait for a delayed acknowledgement."""
+    """Return the seconds for two small writes and an answer. Nagle's algorithm would wait for a delayed ACK."""
     started = default_timer()
     writer.sendall(b"a")
     writer.sendall(b"b")
@@ -166,17 +166,17 @@ def close(*socks):
 
 
 def discard(*socks):
-    """Close connections without leaving a port in TIME_WAIT: suites that run side by side have few."""
+    """Close connections without leaving a port in TIME_WAIT. Suites that run side by side could run out of ports."""
     for sock in socks:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        except (AttributeError, socket.error):  # WASI has no such option, or it is closed, or Jython's
+        except (AttributeError, socket.error):  # WASI has no such option; Jython and a closed socket refuse it
             pass
         sock.close()
 
 
 def is_closed(sock):
-    """Whether the system has taken this socket back."""
+    """Return whether the socket is closed."""
     try:
         return sock.fileno() == -1
     except socket.error:  # Python 2
@@ -184,7 +184,7 @@ def is_closed(sock):
 
 
 def failure(*args):
-    """The error with which the function fails."""
+    """Call the fallback, and return the error that it raises."""
     try:
         pair = fallback(*args)
     except socket.error as error:
@@ -194,7 +194,7 @@ def failure(*args):
 
 
 def open_sockets():
-    """How many sockets this process has, by the operating system's own table."""
+    """Return the number of sockets that this process has, according to the operating system's own table."""
     if WINDOWS:
         return sum(map(is_socket_handle, range(4, 0x4000, 4)))
     if WASI:
@@ -212,12 +212,12 @@ def is_socket_handle(handle):
 def is_socket_descriptor(path_or_number):
     try:
         return stat.S_ISSOCK(os.stat(path_or_number).st_mode)
-    except OSError:  # it was listdir's own
+    except OSError:  # listdir() opened and closed it
         return False
 
 
 def assert_open_sockets(expected):
-    """On Jython soon, since it opens and closes in threads of its own; elsewhere at once."""
+    """Check the number of open sockets. Allow Jython some time, because it opens and closes in its own threads."""
     deadline = time.time() + (10 if JYTHON else 0)
     while open_sockets() != expected and time.time() < deadline:
         time.sleep(0.005)
@@ -225,7 +225,7 @@ def assert_open_sockets(expected):
 
 
 def load(path, name):
-    """A module of the source at path, run anew."""
+    """Run the source at path as a new module, and return the module."""
     module = types.ModuleType(name)
     module.__file__ = path
     with open(path) as source:
@@ -234,9 +234,9 @@ def load(path, name):
 
 
 def start_python(*args, **kwargs):
-    """Run this Python, or another, in a process of its own, and return what waits for the end.
+    """Start this Python, or another, in its own process. Return a function that waits for the end.
 
-    That returns the exit status, standard output and standard error.
+    That function returns the exit status, standard output and standard error.
     """
     python = kwargs.pop("python", sys.executable)
     process = subprocess.Popen(
@@ -251,13 +251,13 @@ def start_python(*args, **kwargs):
 
 
 def run_python(*args, **kwargs):
-    """Run what has to succeed, and return its standard output."""
+    """Run Python, check that it succeeds, and return its standard output."""
     status, out, err = start_python(*args, **kwargs)()
     assert status == 0, out + err
     return out
 
 
 def run_beside(folder, code):
-    """What the code prints in a Python of its own that finds the modules in the folder, and ours."""
+    """Run code in a separate Python that finds our package and the modules in folder. Return its output."""
     program = "import sys\nsys.path[:0] = %r\n" % [str(folder), os.path.dirname(os.path.dirname(SOURCE))]
     return run_python("-c", program + textwrap.dedent(code)).strip()

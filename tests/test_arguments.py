@@ -9,7 +9,7 @@ from standins.sockets import StandIn
 from support import JYTHON, SOURCE, assert_is_direct, close, failure, fallback, load
 
 UNSUPPORTED = [
-    {"family": getattr(socket, "AF_UNIX", 99)},  # 1 is AF_INET on WASI
+    {"family": getattr(socket, "AF_UNIX", 99)},  # not 1, which is AF_INET on WASI
     {"family": 0},
     {"family": "AF_INET"},
     {"family": []},
@@ -19,29 +19,29 @@ UNSUPPORTED = [
     {"proto": socket.IPPROTO_TCP},
     {"proto": -1},
 ]
-# Of a machine with IPv6 and of one without it, on Windows as well.
+# The error on a machine with IPv6, the error on one without it, and the same two on Windows.
 ADDRESS_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, 10049, 10047)
 
 
 @pytest.mark.parametrize("args", [(), (None,), (None, socket.SOCK_STREAM), (None, socket.SOCK_STREAM, 0)], ids=len)
-def test_default_and_none_are_a_stream_over_ipv4(args):
-    """As Python documents it, and trio writes it out."""
+def test_family_none_and_no_arguments_mean_ipv4_stream(args):
+    """Check the defaults that Python documents, and the same values passed explicitly, as by trio."""
     for pair in (fallback(*args), fallback(**dict(zip(("family", "type", "proto"), args)))):
-        # Of the peers, since Jython's client may say 0.0.0.0 for good if it was asked while it connected.
+        # Not getsockname(): a Jython client that was asked while it connected may report 0.0.0.0 ever after.
         assert [end.getpeername()[0] for end in pair] == ["127.0.0.1", "127.0.0.1"]
         assert [end.type for end in pair] == [socket.SOCK_STREAM, socket.SOCK_STREAM]
         assert_is_direct(*pair)
         close(*pair)
 
 
-def test_takes_plain_numbers_for_enumerations(family):
+def test_plain_numbers_work_instead_of_enumerations(family):
     for pair in (fallback(int(family), int(socket.SOCK_STREAM), 0), fallback(family=family, proto=0)):
         assert [end.family for end in pair if not JYTHON] in ([], [family, family])
         close(*pair)
 
 
 @pytest.mark.parametrize("arguments", UNSUPPORTED, ids=repr)
-def test_anything_else_is_a_value_error_that_says_what_is(stand_in, arguments):
+def test_value_error_names_supported_and_given_arguments(stand_in, arguments):
     made = stand_in(StandIn)
     with pytest.raises(ValueError) as caught:
         fallback(**arguments)
@@ -54,15 +54,15 @@ def test_anything_else_is_a_value_error_that_says_what_is(stand_in, arguments):
 
 
 @pytest.mark.parametrize("name, elsewhere", [("AF_INET", "192.0.2.1"), ("AF_INET6", "2001:db8::1")])
-def test_family_without_its_loopback_is_the_systems_own_error(stand_in, name, elsewhere):
-    """An address that no machine has is refused as a missing loopback address is."""
+def test_missing_loopback_address_raises_the_systems_error(stand_in, name, elsewhere):
+    """Bind to an address that no machine has. The system refuses it like a missing loopback address."""
 
     class WithoutLoopback(StandIn):
         def bind(self, address):
             self.real.bind((elsewhere, 0))
 
     stand_in(WithoutLoopback)
-    # Jython has no other name for it than that of a busy port.
+    # Jython reports the same error as for a busy port.
     assert failure(getattr(socket, name)).errno in ([errno.EADDRINUSE] if JYTHON else ADDRESS_ABSENT)
 
 

@@ -1,4 +1,4 @@
-"""Other processes of this machine that want to be in the pair, or to keep it from being made."""
+"""Tests of attacks by other processes of this machine, which try to get into the pair, or to prevent it."""
 
 import socket
 import sys
@@ -13,9 +13,9 @@ from support import JYTHON, WINDOWS, RealSocket, assert_is_direct, discard
 LINUX = sys.platform.startswith("linux")
 
 
-@pytest.mark.skipif(JYTHON or WINDOWS, reason="no other socket can have the client's address there")
+@pytest.mark.skipif(JYTHON or WINDOWS, reason="on Jython and Windows no other socket can have the client's address")
 def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pair, family):
-    """Linux hands out a connection that was reset before it was accepted, with its peer's address and its bytes."""
+    """Reset a connection before accept(). On Linux accept() still returns it, with its peer's address and its bytes."""
 
     class AfterDead(StandIn):
         def bind(self, address):
@@ -33,9 +33,9 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
     assert_is_direct(first, second)
 
 
-@pytest.mark.skipif(JYTHON, reason="its client has no port before it connects")
+@pytest.mark.skipif(JYTHON, reason="on Jython the client has no port before it connects")
 def test_no_other_socket_can_have_our_clients_port(stand_in, make_pair, family):
-    """On Linux, a socket that has it at another address can be connected in the listener's place."""
+    """Try other hosts, too: on Linux, a socket with this port at one could later connect from the client's address."""
 
     class Asked(StandIn):
         def connect_ex(self, address):
@@ -54,10 +54,10 @@ def test_no_other_socket_can_have_our_clients_port(stand_in, make_pair, family):
     assert len(refused) > 1
 
 
-@pytest.mark.skipif(JYTHON, reason="Jython's threads, which finish a connect, get no turn amid such a crowd")
+@pytest.mark.skipif(JYTHON, reason="Jython's threads, which complete a connect, do not run in such a crowd")
 @pytest.mark.parametrize("family", [socket.AF_INET])
-def test_pair_comes_in_seconds_if_strangers_fill_the_queue(stand_in, make_pair):
-    """Our client's first packet is dropped, and is sent again after a second."""
+def test_pair_is_made_in_seconds_if_strangers_fill_the_queue(stand_in, make_pair):
+    """Fill the accept queue. The system drops the client's first packet, and sends it again after a second."""
 
     class Crowded(StandIn):
         def listen(self, backlog):

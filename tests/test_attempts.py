@@ -1,4 +1,4 @@
-"""Where each attempt listens, and that another follows a failure, somewhere else: ten in all."""
+"""Tests of the addresses of attempts. After a failure another attempt follows, somewhere else, up to ten in all."""
 
 import errno
 import os
@@ -7,19 +7,22 @@ import socket
 import pytest
 
 from standins.sockets import StandIn
-from support import JYTHON, assert_is_direct, failure, has_unknown, is_closed, is_unknown, module, usual
+from support import JYTHON, assert_is_direct, failure, has_random_host, is_closed, is_random_host, module, usual
 
 
 @pytest.fixture
 def attempts(stand_in, family):
-    """Makes a call whose connects all fail, each with another error. Returns the addresses that each attempt binds."""
+    """Return a function that calls the fallback, and makes each connect fail, with a different error each.
+
+    It returns a list for each attempt: the addresses that it binds, and then "listens" and "connects".
+    """
 
     def call():
         bound, codes = [], []
 
         class Failing(StandIn):
             def bind(self, address):
-                # Nothing of the attempt before is open.
+                # The sockets of the previous attempt are closed.
                 assert len([sock for sock in made if not is_closed(sock)]) <= 2
                 bound.append(address)
                 self.real.bind(address)
@@ -43,34 +46,34 @@ def attempts(stand_in, family):
     return call
 
 
-def test_attempts_are_at_the_usual_and_an_unknown_address(attempts, family):
-    """A hosts file may map localhost to anything. At the usual address, the client's port is nobody else's anywhere."""
+def test_attempts_alternate_usual_and_random_addresses(attempts, family):
+    """Check for literals: a hosts file may change "localhost". The wildcard reserves the client's port everywhere."""
     at_usual = [(usual(family), 0), ("0.0.0.0" if family == socket.AF_INET else "::", 0), "listens", "connects"]
     made = attempts()
     assert made[::2] == [at_usual] * 5
-    if not has_unknown(family):
+    if not has_random_host(family):
         assert [attempt[-4:] for attempt in made] == [at_usual] * 10
         return
-    for attempt in made[1::2]:  # which first sees whether there is such an address
+    for attempt in made[1::2]:  # the first bind finds out whether the system has the address
         assert attempt == [attempt[0]] * 3 + ["listens", "connects"]
-        assert is_unknown(attempt[0][0]) and attempt[0][1] == 0
+        assert is_random_host(attempt[0][0]) and attempt[0][1] == 0
     assert len({attempt[0] for attempt in made[1::2]}) == 5
 
 
-def test_all_unknown_addresses_are_as_likely(attempts, family, monkeypatch):
-    if not has_unknown(family):
-        pytest.skip("this system has one loopback address of this family")
+def test_all_random_addresses_are_equally_likely(attempts, family, monkeypatch):
+    if not has_random_host(family):
+        pytest.skip("this system has only one usable loopback address of this family")
     hosts = [attempt[0][0] for _ in range(1 if JYTHON else 30) for attempt in attempts()[1::2]]
-    # Of 255 numbers, 150 draws have 113 on the average.
+    # 150 draws from 255 numbers give 113 different ones on average.
     for place in (1, 2):
         assert len({host.split(".")[place] for host in hosts}) > (1 if JYTHON else 80)
-    monkeypatch.setattr(os, "urandom", lambda size: b"\0" * size)  # 127.0.0.1 would be the usual one
-    assert all(is_unknown(attempt[0][0]) for attempt in attempts()[1::2])
+    monkeypatch.setattr(os, "urandom", lambda size: b"\0" * size)  # must not give 127.0.0.1, the usual one
+    assert all(is_random_host(attempt[0][0]) for attempt in attempts()[1::2])
 
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_port_is_exclusive_and_never_shared(stand_in, make_pair, monkeypatch, refused):
-    """On Windows, another process could bind a port that is not exclusive."""
+    """Check SO_EXCLUSIVEADDRUSE: on Windows, another process could bind a port that is not exclusive."""
     if not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
         monkeypatch.setattr(module, "_EXCLUSIVE", -5)
 

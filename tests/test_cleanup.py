@@ -1,4 +1,4 @@
-"""Whatever is raised at whatever call, nothing is left open."""
+"""Tests that nothing stays open, no matter which call raises an error, and which error it is."""
 
 import contextlib
 import errno
@@ -39,9 +39,9 @@ CODES = [errno.EIO, errno.EACCES, errno.EMFILE, 10013, 10055, 54321]
 
 
 class Calls(object):
-    """The calls that the function makes. An error is raised at one of them, or at all of one name.
+    """The calls that the function makes. One of them, or each one of the same name, raises an error.
 
-    at is the call's name and which of that name it is, from 0; None for all.
+    at is the name of the call, and its number among the calls of that name, from 0. None means each of them.
     """
 
     def __init__(self, at=None, error=None, afterwards=False):
@@ -53,7 +53,7 @@ class Calls(object):
         fault = self.at in ((name, self.names.count(name)), (name, None))
         self.names.append(name)
         self.raised = self.raised or fault
-        # A call that makes a socket cannot both have made it and raise.
+        # A call that raises an error cannot also have made a socket.
         if fault and not (self.afterwards and name not in ("socket", "accept")):
             raise self.error
         try:
@@ -64,14 +64,14 @@ class Calls(object):
 
     def passing(self, name, function):
         def passed(*args):
-            # Python 3's accept() asks for the default timeout as well.
+            # Python 3's accept() also calls getdefaulttimeout(). That call does not count.
             is_ours = sys._getframe(1).f_globals is vars(module)
             return self.pass_on(name, lambda: function(*args)) if is_ours else function(*args)
 
         return passed
 
     def run(self, stand_in, monkeypatch, family, way):
-        """Call the function; return what it returned or raised. No other socket is left open."""
+        """Call the function, and close the pair. Check that no socket is open. Return the pair or the exception."""
         calls, strangers = self, []
         relay = Relay(family, "eager") if way == "relayed" else None
 
@@ -80,7 +80,7 @@ class Calls(object):
                 if way == "after a stranger" and not strangers:
                     strangers.append(stranger_to(address, family))
                     strangers[-1].sendall(SPOKEN)
-                    await_connection(made[made.index(self) - 1].real)  # its listener
+                    await_connection(made[made.index(self) - 1].real)  # the listener, made just before the client
                 return calls.pass_on("connect_ex", lambda: self.real.connect_ex(address))
 
         made = stand_in(relay.relayed(OnItsWay) if relay else OnItsWay)
@@ -89,7 +89,7 @@ class Calls(object):
         try:
             outcome = fallback(family)
             ends = outcome[0].real, outcome[1].real
-            if not relay:  # it would take its time
+            if not relay:  # a relayed pair is not direct
                 assert_is_direct(*ends)
             discard(*ends)
         except BaseException as error:
@@ -103,23 +103,23 @@ class Calls(object):
 
 
 CASES = [("after a stranger", error, afterwards) for error in ERRORS for afterwards in (False, True)[: 2 - JYTHON]]
-# With twice as many calls: one interruption, as a signal's comes, and one error stand for all.
+# These take twice as many calls. So there is one interruption, after the call like a signal's, and one error.
 CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, False)]
 
 
 @pytest.mark.parametrize("way, error, afterwards", CASES)
 @pytest.mark.usefixtures("nothing_left_open")
 def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, family, way, error, afterwards):
-    """Whatever number an error of the system's has, another attempt makes a pair; everything else comes out."""
+    """Check that another attempt makes a pair after a socket.error, whatever its errno. Other exceptions are raised."""
     if JYTHON and (family != socket.AF_INET or way == "relayed" and error is socket.error):
-        pytest.skip("each listener that fails costs Jython 20 descriptors for good")
+        pytest.skip("Jython never frees 20 descriptors of each listener that fails")
     calls = Calls()
     assert isinstance(calls.run(stand_in, monkeypatch, family, way), tuple)
-    functions = {name for _, name in FUNCTIONS if error is socket.error}  # which raise none
+    functions = {name for _, name in FUNCTIONS if error is socket.error}  # these raise no socket.error
     codes = itertools.cycle(CODES)
     for call in sorted(set(calls.names) - functions):
         for count in [0] if JYTHON and way == "relayed" else itertools.count():
-            # Whatever close says, the descriptor is gone.
+            # The descriptor is closed even if close() raises an error.
             closing = error is socket.error and call.endswith("close")
             faulty = Calls((call, count), error(next(codes), "a fault"), afterwards or closing)
             outcome = faulty.run(stand_in, monkeypatch, family, way)
@@ -133,7 +133,7 @@ ALWAYS = ["socket", "bind", "setblocking", "listen", "getsockname", "connect_ex"
 
 
 @pytest.mark.parametrize("call", ["accept"] if JYTHON else ALWAYS)
-def test_call_that_always_fails_is_raised_after_ten(stand_in, monkeypatch, nothing_left_open, family, call):
+def test_call_that_always_fails_raises_after_ten_attempts(stand_in, monkeypatch, nothing_left_open, family, call):
     calls = Calls((call, None), socket.error(54321, "always"))
     started = default_timer()
     assert calls.run(stand_in, monkeypatch, family, "directly").errno == 54321
@@ -142,15 +142,15 @@ def test_call_that_always_fails_is_raised_after_ten(stand_in, monkeypatch, nothi
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_error_while_closing_does_not_end_the_closing(stand_in, error):
-    """The last error of the system's comes out; an interruption is not lost."""
+def test_error_in_close_leaves_no_other_socket_open(stand_in, error):
+    """Check that the last error of connect_ex() is raised. Of the errors of close(), only interruptions are raised."""
 
     class Failing(StandIn):
         def connect_ex(self, address):
             return 1000 + len(made)
 
         def close(self):
-            # An interruption may come before the socket is closed. After an error of the system's, it is closed.
+            # An interruption may come before the socket is closed. After a socket.error, the socket is closed.
             if error is socket.error or self in interrupted:
                 self.real.close()
             interrupted.append(self)
@@ -176,9 +176,9 @@ def deeper(frames, function):
     return deeper(frames - 1, function) if frames > 0 else function()
 
 
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="others count no frames, or not all")
-def test_few_frames_left_leave_nothing_open(monkeypatch):
-    """As in a deep recursion. With 16 strangers, 18 sockets have to be closed."""
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="others do not count all frames")
+def test_recursion_limit_leaves_nothing_open(monkeypatch):
+    """Call with few frames left, as in a deep recursion. With 16 strangers, there are 18 sockets to close."""
 
     class AfterStrangers(RealSocket):
         def connect_ex(self, address):
@@ -187,7 +187,7 @@ def test_few_frames_left_leave_nothing_open(monkeypatch):
             return RealSocket.connect_ex(self, address)
 
         def accept(self):
-            deeper(10, int)  # Python 3's accept() would lose the descriptor
+            deeper(10, int)  # raise here, since Python 3's accept() would lose the descriptor
             return RealSocket.accept(self)
 
     errors = []
@@ -200,7 +200,7 @@ def test_few_frames_left_leave_nothing_open(monkeypatch):
             close(*deeper(frames_left() - left, fallback))
             pairs += 1
         except RuntimeError as error:
-            errors.append(error)  # it keeps the frames, and what they refer to
+            errors.append(error)  # this keeps the frames and their sockets alive, so that only close() closes them
         monkeypatch.undo()
         discard(*strangers)
         assert open_sockets() == before
@@ -220,7 +220,7 @@ def test_class_whose_sock_is_none_makes_a_pair(stand_in, make_pair):
 
 @contextlib.contextmanager
 def descriptors(limit, free):
-    """This process's table of descriptors has that limit, and so many of them are free."""
+    """Fill this process's table of descriptors up to the limit, except for this number of free ones."""
     taken = []
     limits = resource and resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource:
@@ -249,7 +249,7 @@ def test_pair_is_all_that_stays_open(make_pair):
     assert_open_sockets(before)
 
 
-@pytest.mark.skipif(resource is None, reason="Windows and Jython have no such limit for a process")
+@pytest.mark.skipif(resource is None, reason="Windows and Jython cannot limit the descriptors of a process")
 def test_three_free_descriptors_are_enough_and_fewer_are_emfile(make_pair, nothing_left_open, family):
     for free in range(3):
         with descriptors(256, free):

@@ -1,4 +1,4 @@
-"""How our client connects: what its system may answer meanwhile, and which failure comes out."""
+"""Tests of how the client connects: the answers of connect_ex() in the meantime, and the error that the caller gets."""
 
 import errno
 import socket
@@ -16,14 +16,14 @@ DONE = [0, errno.EISCONN, 10056]
 
 
 def answering(answer):
-    """Connects for real, but connect_ex answers this once. An exception is raised."""
+    """Return a stand-in that really connects, but whose connect_ex() once returns the answer, or raises it."""
     left = [answer]
 
     class Answering(StandIn):
         def connect_ex(self, address):
             code = self.real.connect_ex(address)
             answer = left.pop() if left else code
-            while getattr(answer, "errno", answer) in DONE and code not in DONE:  # what it says has to be true
+            while getattr(answer, "errno", answer) in DONE and code not in DONE:  # an answer of success must be true
                 code = self.real.connect_ex(address)
             if isinstance(answer, Exception):
                 raise answer
@@ -33,8 +33,8 @@ def answering(answer):
 
 
 @pytest.mark.parametrize("code", NOT_YET + DONE)
-def test_connect_that_succeeds_has_many_numbers(stand_in, make_pair, code):
-    """Some cooperative sockets raise what connect_ex should return, and one says 0 of what has failed."""
+def test_many_answers_of_connect_ex_lead_to_a_pair(stand_in, make_pair, code):
+    """Try each code both ways: some cooperative sockets raise it, and one raises 0 for a connect that failed."""
     for answer in (code, socket.error(code, "raised")):
         made = stand_in(answering(answer))
         count = len(made)
@@ -50,19 +50,19 @@ def test_refused_client_fails_at_once_with_its_errno(stand_in, family):
             return self.real.connect_ex((address[0], port))
 
     stand_in(ToClosedPort)
-    for _ in range(1 + JYTHON):  # since the first takes Jython a second or more, to load what it has for errors
+    for _ in range(1 + JYTHON):  # on Jython the first failure takes a second or more, to load classes
         started = default_timer()
         error = failure(family)
         took = default_timer() - started
     holder.close()
-    # Windows itself tries for two seconds.
+    # Windows itself keeps trying for two seconds.
     assert took < (10.5 if WINDOWS else 1)
-    # Jython may tell no more of a connect that failed than that it is not connected.
+    # Jython may report a failed connect only as ENOTCONN.
     assert error.errno in (errno.ECONNREFUSED, errno.ENOTCONN if JYTHON else errno.ECONNREFUSED)
 
 
 @pytest.mark.parametrize("code", [errno.ECONNREFUSED, 10061, 10022, 54321])
-def test_failed_connect_is_told_by_address_and_name(stand_in, code):
+def test_error_of_failed_connect_names_address_and_errno(stand_in, code):
     addresses = []
 
     class Failing(StandIn):
@@ -77,12 +77,12 @@ def test_failed_connect_is_told_by_address_and_name(stand_in, code):
     assert error.strerror == "connect to %s port %d: %s" % (addresses[-1] + (name,))
 
 
-# A proxy's errors have no errno. Since Python 3.10, that of a connection that the system times out is a socket.timeout.
+# The errors of a proxy have no errno. Since Python 3.10, an ETIMEDOUT of the system is a socket.timeout.
 OTHERS = [("no errno",), (0, "Error"), (errno.EIO, "x"), (errno.ETIMEDOUT, "timed out")]
 
 
 @pytest.mark.parametrize("args", OTHERS, ids=str)
-def test_other_error_that_connect_raises_comes_out_itself(stand_in, clock, args):
+def test_other_error_raised_by_connect_reaches_the_caller(stand_in, clock, args):
     error = socket.error(*args)
 
     class Raising(clock.hurried()):

@@ -1,4 +1,4 @@
-"""All orders of events, on a model of each system's sockets: the client's own pair or the right error, in time."""
+"""Tests of all orders of events, on a model of each system's sockets: our pair or the right error comes, in time."""
 
 import errno
 import itertools
@@ -15,7 +15,7 @@ from standins.model.world import AF_INET6, MOST, World
 from support import JYTHON, load_copy
 
 EARLY, SOON, LATER = MOMENTS
-# Each kind together with others, at each moment.
+# Sets of three kinds, one at each moment. Over all sets, each kind comes at each moment.
 TOGETHER = [tuple(zip((STRANGERS[at], STRANGERS[at - 3], STRANGERS[at - 5]), MOMENTS)) for at in range(len(STRANGERS))]
 TIMEOUT, ATTEMPT_TIMEOUT = 10, 10 / 3.0  # seconds
 MARGIN = 0.1  # seconds
@@ -24,7 +24,7 @@ MOST_ATTEMPTS = 10
 
 
 def copy_for(system):
-    """Return the module as it is on this system, which it asks for when it is imported."""
+    """Return a copy of the module, imported while os.name and sys.platform are this system's."""
     os_name, platform = os.name, sys.platform
     os.name, sys.platform = system.os_name, system.platform or platform
     try:
@@ -33,7 +33,7 @@ def copy_for(system):
         os.name, sys.platform = os_name, platform
 
 
-# Jython takes its time, and is itself here.
+# Jython is slow, so on Jython only its own model is tested.
 SYSTEMS_HERE = [system for system in SYSTEMS if system.must_ask or not JYTHON]
 COPIES = {system.name: copy_for(system) for system in SYSTEMS_HERE}
 
@@ -55,12 +55,12 @@ def check(world):
         assert error.errno in errors_of(world, result)
     assert [sock.closed for sock in world.made if sock not in pair] == [1] * (len(world.made) - len(pair))
     assert ends[-1] <= TIMEOUT + world.late + MARGIN or world.clock != "runs", "late"
-    unknown = [attempt.host for attempt in world.attempts if attempt.host not in (attempt.usual, None)]
-    assert len(unknown) < 3 or len(set(unknown)) > 1, "an address that is known by now"
+    others = [attempt.host for attempt in world.attempts if attempt.host not in (attempt.usual, None)]
+    assert len(others) < 3 or len(set(others)) > 1, "every other attempt has the same address"
 
 
 def check_attempts(world, ends):
-    """Check that each attempt but the last had to be followed by another. Return whether the last makes a pair, too."""
+    """Check the time of each attempt, and their number. Return whether the last one makes a pair, and its result."""
     relayed = 0
     for number, (attempt, end) in enumerate(zip(world.attempts, ends), 1):
         assert attempt.most_held <= MOST + 1
@@ -86,7 +86,7 @@ def result_of(attempt, limit):
 
 def check_time(attempt, result, limit, seconds):
     world = attempt.world
-    # If the clock is no help, the module counts its waits, except a wait that ends because a connection arrives.
+    # If the clock is wrong, the module adds up its waits. It does not count a wait that ends with a connection.
     margin = world.margin + (0 if world.clock == "runs" else MOST_ATTEMPTS * LONGEST_WAIT)
     expected = limit if result == "timed out" else min(limit, soonest(attempt.fate))
     assert world.late or result == "failed" or expected - margin < seconds, "early"
@@ -94,7 +94,7 @@ def check_time(attempt, result, limit, seconds):
 
 
 def soonest(fate):
-    """Return the seconds that an attempt needs at least."""
+    """Return the least number of seconds that an attempt with this fate takes."""
     if fate.relay == "trickling":
         return fate.connected + fate.takes + NONCE * A_BYTE
     fails = 0 if fate.fails == "read" or fate.refuses else fate.fails or 0
@@ -109,7 +109,7 @@ def check_pair(world, result, server, client):
     is_believed = result == "relayed" and system.has_only_usual(world.family == AF_INET6)
     assert server.end.kind == "own" or is_believed, "the attacker's"
     assert server.timeout == client.timeout == world.timeout
-    # Jython would close the pair if a stranger of the same listener's was collected; elsewhere nothing is kept.
+    # If Jython garbage-collected a stranger of this listener, it would close the pair. Other systems keep nothing.
     accepted = [sock for sock in world.made if sock.state == "accepted" and sock.attempt is attempt]
     kept = getattr(server, "kept", [])
     assert {sock for sock in accepted if not sock.end.is_reset} <= set(kept) if system.must_ask else not kept
@@ -149,68 +149,68 @@ def check_on_each_system(fates, sets=((),), **more):
 
 
 def is_quick(fate):
-    """Return whether it takes less than the ten seconds, of which each wait is simulated."""
+    """Return whether a call with this fate is quick to simulate. A call of ten seconds has many waits."""
     return fate.result != "timed out" and (fate.result != "lost" or soonest(fate) < MARGIN)
 
 
 @each_fate
-def test_own_pair_or_right_error_amid_strangers(fates):
+def test_pair_is_ours_or_error_is_right_amid_strangers(fates):
     check_on_each_system(fates, [()] + TOGETHER[: None if is_quick(fates[0]) else 1])
 
 
 @each_row
-def test_own_pair_or_right_error_in_a_row_of_attempts(fates):
+def test_pair_is_ours_or_error_is_right_in_a_row_of_attempts(fates):
     check_on_each_system(fates, [TOGETHER[0]])
 
 
 @pytest.mark.parametrize("first", KINDS, ids=lambda fate: fate.name)
-def test_own_pair_or_right_error_if_attempts_differ(first):
+def test_pair_is_ours_or_error_is_right_if_attempts_differ(first):
     for second in KINDS:
         check_on_each_system([first, second])
 
 
 @pytest.mark.skipif(AF_INET6 is None, reason="this Python has no AF_INET6")
-def test_own_pair_or_right_error_over_ipv6():
+def test_pair_is_ours_or_error_is_right_over_ipv6():
     for fates in [[fate] for fate in FATES if is_quick(fate)] + list(itertools.product(KINDS, KINDS)):
         check_on_each_system(fates, family=AF_INET6)
 
 
-# A crowd before the client, and soon after it; one that comes again and again; a library that sends 5 bytes at a time.
+# Crowds come before the client, soon after it, with few descriptors, or again and again. Or send() takes 5 bytes.
 CROWDS = [{}, {"crowd": 80, "margin": 0.03}, {"crowd_later": 100, "margin": 0.1}, {"crowd": 60, "descriptors": 40}]
 CROWDS += [{"crowd": 100, "descriptors": 30, "lacks": "ENFILE"}, {"flood": 100, "margin": 0.1}]
 CROWDS += [{"at_once": 5, "margin": 0.1}]
 
 
 @pytest.mark.parametrize("more", CROWDS, ids=repr)
-def test_own_pair_within_milliseconds_of_the_last_event(more):
+def test_pair_is_made_within_milliseconds_of_the_last_event(more):
     for fate in QUICK_PAIRS:
         check_on_each_system([fate], **dict({"margin": 0.01}, **more))
 
 
-def test_error_if_there_are_no_descriptors():
+def test_error_is_right_if_descriptors_run_out():
     for free in range(3):
         check_on_each_system([AT_ONCE], descriptors=free)
 
 
 @pytest.mark.parametrize("clock", ["stands still", "is set back"])
-def test_own_pair_or_right_error_if_the_clock_is_no_help(clock):
+def test_pair_is_ours_or_error_is_right_if_the_clock_is_wrong(clock):
     for fates in [[NEVER], [RESET]] + ROWS:
         check_on_each_system(fates, [(("silent", SOON),)], clock=clock)
 
 
 @pytest.mark.parametrize("late", [0.3, 7.0])
-def test_error_after_ten_seconds_though_waits_end_late(late):
+def test_error_comes_after_ten_seconds_though_waits_end_late(late):
     check_on_each_system([NEVER], [((kind, SOON),) for kind in STRANGERS], late=late)
     check_on_each_system([RESET._replace(arrives=None)], late=late)
 
 
-def test_own_pair_though_each_wait_ends_late():
+def test_pair_is_ours_though_each_wait_ends_late():
     for fate in FATES:
         if fate.result == "direct":
             check_on_each_system([fate], [(("silent", EARLY),)], late=1.0)
 
 
 @pytest.mark.parametrize("timeout", [0.0, 5.0])
-def test_default_timeout_is_that_of_both_ends_alone(timeout):
+def test_default_timeout_affects_nothing_but_both_ends(timeout):
     for fate in QUICK_PAIRS + [RESET, NEVER]:
         check_on_each_system([fate], [TOGETHER[0]], timeout=timeout)

@@ -1,4 +1,4 @@
-"""What install() does: socket has a function that works, and so has everybody who had it by name."""
+"""Tests of install(): socket, and asyncio on older Pythons for Windows, get a socketpair that works."""
 
 import _socket
 import array
@@ -17,11 +17,11 @@ from support import HAS_NATIVE, JYTHON, assert_is_a_pair, close, fallback, in_th
 UNIX = getattr(socket, "AF_UNIX", 1)
 
 HAS_SENDMSG = HAS_NATIVE and hasattr(socket.socket, "sendmsg")
-needs_sendmsg = pytest.mark.skipif(not HAS_SENDMSG, reason="the system has no pairs, or no sendmsg")
+needs_sendmsg = pytest.mark.skipif(not HAS_SENDMSG, reason="the system has no socketpair, or no sendmsg")
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(monkeypatch):
+def restore_socket(monkeypatch):
     monkeypatch.setattr(socket, "socketpair", socket.socketpair)
     monkeypatch.setattr(socket, "__all__", list(getattr(socket, "__all__", [])), raising=False)
     monkeypatch.setattr(backports_socketpair, "socketpair", socket.socketpair)
@@ -29,7 +29,7 @@ def as_it_was(monkeypatch):
 
 @pytest.fixture
 def emulation(monkeypatch):
-    """A function that is not the system's, as Windows Pythons since 3.5 have one, and not among socket's names."""
+    """Make socket.socketpair an emulation, as on Windows since Python 3.5, and leave it out of socket.__all__."""
     monkeypatch.setattr(socket, "socketpair", refuse(None))
     monkeypatch.delattr(_socket, "socketpair", raising=False)
     socket.__all__ = [name for name in socket.__all__ if name != "socketpair"]
@@ -38,7 +38,7 @@ def emulation(monkeypatch):
 
 @pytest.fixture
 def set_own(monkeypatch):
-    """Gives the system this function, and installs ours."""
+    """Return a function that makes a given function the system's socketpair, and calls install()."""
 
     def set_own(function):
         monkeypatch.setattr(_socket, "socketpair", function, raising=False)
@@ -61,7 +61,7 @@ def everything():
 
 
 def test_fallback_replaces_an_emulation_or_an_older_backport(emulation, monkeypatch):
-    """Until Python 3.6, asyncio has a name of its own for it on Windows."""
+    """Check asyncio, too: until Python 3.6, asyncio on Windows holds the function by name."""
     windows_utils = types.ModuleType("asyncio.windows_utils")
     windows_utils.socketpair = emulation
     monkeypatch.setitem(sys.modules, "asyncio.windows_utils", windows_utils)
@@ -81,11 +81,11 @@ def test_threads_may_install_at_once(emulation):
     assert socket.socketpair is backports_socketpair.socketpair is fallback
 
 
-def test_twice_is_once_and_a_function_set_later_is_helped_too(set_own):
-    """As gevent's patch_all() sets one."""
+def test_second_install_changes_only_a_function_set_meanwhile(set_own):
+    """Set a function between the calls, as gevent's patch_all() does."""
     own, later = refuse(errno.EPERM), refuse(errno.EACCES)
     function = set_own(own)
-    for each in (function, own):  # own again as undoing it does, or another thread that installs
+    for each in (function, own):  # own: after an undo, or if another thread installs
         socket.socketpair = each
         before = everything()
         backports_socketpair.install()
@@ -98,7 +98,7 @@ def test_twice_is_once_and_a_function_set_later_is_helped_too(set_own):
 
 
 @pytest.mark.skipif(not HAS_NATIVE, reason="this system has no socketpair of its own")
-def test_pairs_are_the_systems_whatever_is_asked_for():
+def test_pairs_are_the_systems_for_all_arguments():
     native, before = socket.socketpair, everything()
     backports_socketpair.install()
     for args in [(), (UNIX,), (UNIX, socket.SOCK_DGRAM), (UNIX, socket.SOCK_STREAM, 0)]:
@@ -107,7 +107,7 @@ def test_pairs_are_the_systems_whatever_is_asked_for():
             facts = [(each.__class__, each.family, each.type, each.gettimeout()) for each in (end, expected)]
             assert facts[0] == facts[1]
             end.setblocking(False)
-            with pytest.raises(socket.error) as caught:  # nothing of ours is on its way
+            with pytest.raises(socket.error) as caught:  # no byte has been sent
                 end.recv(1)
             assert caught.value.errno == errno.EAGAIN
         assert_is_a_pair(*ours)
@@ -118,7 +118,7 @@ def test_pairs_are_the_systems_whatever_is_asked_for():
 
 
 def test_nothing_is_tried_before_a_program_asks_for_a_pair(set_own):
-    """A sandbox may end the process for it."""
+    """Check that install() does not try the function, because a sandbox may end a process that calls it."""
     tried = []
 
     def own(*args):
@@ -135,7 +135,7 @@ def test_nothing_is_tried_before_a_program_asks_for_a_pair(set_own):
 
 
 @pytest.mark.parametrize("name", ["EACCES", "EPERM", "ENOSYS", "EAFNOSUPPORT", "EOPNOTSUPP"])
-def test_default_pair_that_the_system_refuses_is_the_fallbacks(set_own, name):
+def test_fallback_makes_a_default_pair_that_the_system_refuses(set_own, name):
     function = set_own(refuse(getattr(errno, name)))
     for args, kwargs in [((), {}), ((None, socket.SOCK_STREAM), {}), ((), {"family": None, "proto": 0})]:
         pair = function(*args, **kwargs)
@@ -150,7 +150,7 @@ USED_UP = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]
 
 
 @pytest.mark.parametrize("name, asked", [("EPERM", each) for each in OTHERS] + [(name, {}) for name in USED_UP])
-def test_other_pair_and_running_out_are_the_systems_error(set_own, name, asked):
+def test_other_pair_or_running_out_raises_the_systems_error(set_own, name, asked):
     function = set_own(refuse(getattr(errno, name)))
     with pytest.raises(socket.error) as caught:
         function(**asked)
@@ -159,7 +159,7 @@ def test_other_pair_and_running_out_are_the_systems_error(set_own, name, asked):
 
 @pytest.fixture
 def make_mute(set_own):
-    """Makes pairs of a class whose own send is refused."""
+    """Yield a function that calls install(), and makes a pair of a class whose own send() and sendall() are refused."""
     native, made = _socket.socketpair, []
 
     class Mute(socket.socket):
@@ -184,7 +184,7 @@ def make_mute(set_own):
 
 
 @needs_sendmsg
-def test_pair_that_refuses_send_sends_all_that_a_socket_sends(make_mute):
+def test_pair_that_refuses_send_sends_like_an_ordinary_socket(make_mute):
     make_mute()
     first, second = make_mute(refusal=errno.EACCES)
     assert isinstance(first, socket.socket) and (first.family, first.gettimeout()) == (UNIX, None)
@@ -205,7 +205,7 @@ def test_pair_that_refuses_send_sends_all_that_a_socket_sends(make_mute):
 
 
 @needs_sendmsg
-def test_pair_that_refuses_send_heeds_its_timeout_and_flags(make_mute):
+def test_pair_that_refuses_send_obeys_its_timeout_and_flags(make_mute):
     mmap = pytest.importorskip("mmap")
     first, second = make_mute()
     first.setblocking(False)
@@ -229,7 +229,7 @@ def test_pair_that_refuses_send_heeds_its_timeout_and_flags(make_mute):
     assert 0.04 < default_timer() - started < 10
     first.settimeout(0.1)
     reader = in_thread(lambda: all(iter(lambda: second.recv(2000), b"")))
-    with pytest.raises(socket.timeout):  # though somebody reads on
+    with pytest.raises(socket.timeout):  # although the peer keeps reading
         first.sendall(mmap.mmap(-1, 2**32, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     assert default_timer() - started < 10
     first.close()
@@ -237,7 +237,7 @@ def test_pair_that_refuses_send_heeds_its_timeout_and_flags(make_mute):
 
 
 @needs_sendmsg
-def test_pair_is_left_alone_if_it_is_no_stream_or_not_refused(make_mute):
+def test_pair_is_unchanged_if_not_a_stream_or_not_refused(make_mute):
     for args, refusal in [((UNIX, socket.SOCK_DGRAM), errno.EPERM), ((), errno.EPIPE)]:
         first, second = make_mute(*args, refusal=refusal)
         second.setblocking(False)

@@ -1,4 +1,4 @@
-"""What a pair of connected sockets does, however it was made."""
+"""Tests of the behaviour of a pair of connected sockets, whether the fallback or the system makes it."""
 
 import errno
 import os
@@ -43,8 +43,8 @@ def test_carries_bytes_both_ways(pair):
 def test_carries_megabytes_both_ways_at_once(pair):
     size = 1 << 20 if JYTHON else 1 << 22
     for end in pair:
-        # As by default, since the joins see to an end. Wine said once, under load, that a recv() with a timeout had
-        # timed out, with its bytes on the way.
+        # The default. exchange() limits the time when it joins its threads. On Wine under load, a recv() with a timeout
+        # once timed out although its bytes were on the way.
         end.settimeout(None)
     rising = bytearray(range(256))
     data = [bytes(each) * (size // 256) for each in (rising, rising[::-1])]
@@ -55,7 +55,7 @@ def test_closing_one_end_is_the_end_of_file_at_the_other(ends):
     reader, writer = ends
     writer.sendall(b"last")
     writer.close()
-    assert receive(reader, 100) == b"last"  # and nothing of a nonce
+    assert receive(reader, 100) == b"last"  # and no byte of the nonce
 
 
 @pytest.mark.skipif(JYTHON, reason="Jython does not deliver a half-close of any socket")
@@ -74,12 +74,12 @@ def test_non_blocking_end_does_not_wait(ends):
     try:
         while writer.send(b"x" * 65536):
             pass
-        assert JYTHON  # which says that it took 0 bytes
+        assert JYTHON  # its send() returns 0 instead
     except socket.error as error:
         assert error.errno in WOULD_BLOCK
 
 
-def test_end_with_a_timeout_waits_no_longer(ends):
+def test_recv_times_out_if_the_end_has_a_timeout(ends):
     ends[0].settimeout(0.02)
     assert_times_out(ends[0])
 
@@ -97,16 +97,16 @@ def test_blocking_end_waits_for_bytes(make_any_pair):
         assert received == [b"x"]
 
 
-@pytest.mark.skipif(WASI, reason="WASI's select() tells of bytes that were received, until a recv() finds none")
-def test_select_tells_when_there_are_bytes(ends):
+@pytest.mark.skipif(WASI, reason="WASI's select() reports received bytes as new until a recv() finds none")
+def test_select_reports_when_there_are_bytes_to_read(ends):
     reader, writer = ends
     assert select.select([reader], [], [], 0) == ([], [], [])
     writer.sendall(b"x")
     assert select.select([reader], [], [], 10)[0] == [reader]
 
 
-def test_select_tells_at_once_that_there_is_room(ends):
-    # On WASI the host may tell of a connection that was just accepted, any one, a moment later.
+def test_select_reports_a_new_end_as_writable_at_once(ends):
+    # On WASI the host may report the accepted end of any new connection as writable a moment late.
     assert select.select([], [ends[0]], [], 10 if WASI else 0)[1] == [ends[0]]
 
 
@@ -122,13 +122,13 @@ def test_both_ends_have_the_default_timeout(make_any_pair, default):
         assert reader.recv(1) == b"x"
 
 
-@pytest.mark.skipif(WASI, reason="on WASI TCP_NODELAY is without effect")
+@pytest.mark.skipif(WASI, reason="TCP_NODELAY has no effect on WASI")
 def test_second_of_two_small_writes_is_not_held_back(ends):
     # The delayed acknowledgement that Nagle's algorithm waits for takes 40 ms or more.
     assert sorted(write_write_read(*ends) for _ in range(31))[15] < 0.020
 
 
-# Behind a relay a pair takes some fifty times as long.
+# Behind a relay a pair takes about fifty times as long.
 @pytest.mark.parametrize("size", [4 if JYTHON or "RELAYED" in os.environ else 50])
 def test_threads_make_pairs_side_by_side(make_any_pair, size):
     finished, wrong = [], []

@@ -1,4 +1,4 @@
-"""What importing does: socket gets a socketpair if it has none, and nothing else happens."""
+"""Tests of what importing does: it adds a socketpair to socket if there is none, and has no other effect."""
 
 import io
 import py_compile
@@ -35,7 +35,7 @@ assert function is socket.socketpair and "backports_socketpair" not in sys.modul
 
 
 @pytest.mark.parametrize("names", [["socket"], ("socket",), None], ids=["list", "tuple", "none"])
-def test_fallback_is_set_and_a_star_import_brings_it(without_socketpair, monkeypatch, names):
+def test_fallback_is_set_and_a_star_import_includes_it(without_socketpair, monkeypatch, names):
     monkeypatch.setattr(socket, "__all__", names)
     if names is None:
         monkeypatch.delattr(socket, "__all__")
@@ -47,7 +47,7 @@ def test_fallback_is_set_and_a_star_import_brings_it(without_socketpair, monkeyp
     assert brought["socketpair"] is socket.socketpair
 
 
-def test_second_copy_changes_nothing_and_has_the_firsts_function(without_socketpair):
+def test_second_copy_changes_nothing_and_has_the_same_function(without_socketpair):
     first = load_copy("first")
     before = dict(vars(socket), __all__=list(socket.__all__))
     second = load_copy("second")
@@ -70,7 +70,7 @@ print((pairs.socketpair, list(getattr(socket, "__all__", []))) == before == (soc
 
 
 @pytest.mark.skipif(socket.socketpair is module.fallback_socketpair, reason="this Python has no socketpair of its own")
-def test_pythons_own_function_is_left_and_is_what_the_module_has():
+def test_pythons_own_function_stays_and_the_module_has_it():
     before = dict(vars(socket))
     copy = load_copy()
     assert dict(vars(socket)) == before
@@ -105,8 +105,8 @@ gc.collect()
         ("from library.vendor import pairs as ours", "socket.socketpair"),
     ],
 )
-def test_functions_outlive_a_module_that_sys_modules_forgot(vendor, imported, function):
-    """Python 2 empties a module that nobody holds."""
+def test_functions_work_after_sys_modules_loses_the_module(vendor, imported, function):
+    """Check this because Python 2 clears the globals of a module without references."""
     code = IMPORTED_AND_FORGOTTEN.format(imported, function)
     assert run_beside(vendor, WITHOUT_NATIVE + code + CARRIES_A_BYTE) == "True"
 
@@ -118,9 +118,9 @@ def test_importing_opens_nothing_and_starts_no_thread(stand_in):
     assert (made, open_sockets(), threading.active_count()) == ([],) + before
 
 
-@pytest.mark.skipif(JYTHON, reason="Jython's socket is another")
+@pytest.mark.skipif(JYTHON, reason="Jython's socket module imports other modules")
 def test_importing_the_package_imports_little_but_socket(vendor):
-    """It may cost at most a tenth of what importing socket costs."""
+    """Check this because the import may take at most a tenth of the time that importing socket takes."""
     code = """
 import socket, sys
 before = set(sys.modules) | {"_socket", "errno", "os", "select", "time", "__future__"}

@@ -1,7 +1,7 @@
-"""Systems that relay loopback: the accepted connection carries the nonce, but its peer is the relay.
+"""Tests of systems that relay loopback. The accepted connection carries the nonce, but its peer is the relay.
 
-Such a pair is returned if its listener is at an address that nobody could know, or if the system has only the usual
-address, and three attempts in a row are relayed.
+A relayed pair is returned if its listener is at an address that no other process can predict. If the system has only
+the usual address, the pair of the third relayed attempt in a row is returned.
 """
 
 import errno
@@ -11,9 +11,18 @@ from timeit import default_timer
 import pytest
 
 from standins.sockets import StandIn
-from support import JYTHON, assert_is_a_pair, assert_is_direct, exchange, failure, has_unknown, is_unknown, usual
+from support import (
+    JYTHON,
+    assert_is_a_pair,
+    assert_is_direct,
+    exchange,
+    failure,
+    has_random_host,
+    is_random_host,
+    usual,
+)
 
-SLACK = 1.0 if JYTHON else 0.0  # seconds that its threads take
+SLACK = 1.0 if JYTHON else 0.0  # seconds, for Jython's threads
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def hosts():
 
 @pytest.fixture
 def attempting(hosts):
-    """A stand-in that notes the hosts of its listeners."""
+    """Return a stand-in that records the hosts of its listeners."""
 
     class Attempting(StandIn):
         def listen(self, backlog):
@@ -34,9 +43,9 @@ def attempting(hosts):
 
 
 def assert_costs_two(hosts, family):
-    """Two attempts, or three on a system that has only the usual address."""
-    if has_unknown(family):
-        assert hosts[0] == usual(family) and is_unknown(hosts[1]) and len(hosts) == 2
+    """Check that two attempts were made, or three if the system has only the usual address."""
+    if has_random_host(family):
+        assert hosts[0] == usual(family) and is_random_host(hosts[1]) and len(hosts) == 2
     else:
         assert hosts == [usual(family)] * 3
 
@@ -45,8 +54,8 @@ def assert_costs_two(hosts, family):
 
 
 @pytest.mark.parametrize("how", ["eager", "lazy"])
-def test_relayed_pair_costs_two_and_a_tenth_of_a_second(stand_in, make_pair, relay, family, hosts, attempting, how):
-    """The best of five. Megabytes go both ways, and nothing else."""
+def test_relayed_pair_takes_two_attempts_and_under_100_ms(stand_in, make_pair, relay, family, hosts, attempting, how):
+    """Check that one of five pairs is fast enough, and that a megabyte (on Jython, less) goes each way unchanged."""
     stand_in(relay(how).relayed(attempting))
 
     def seconds():
@@ -64,10 +73,10 @@ def test_relayed_pair_costs_two_and_a_tenth_of_a_second(stand_in, make_pair, rel
     assert exchange(make_pair(), data) == data[::-1]
 
 
-# Whether it is believed
+# Whether a relayed pair is returned
 
 
-# On macOS, accept() may tell none.
+# On macOS, accept() may return no name.
 NAMES = {
     "another port": lambda name: name[:1] + (1,) + name[2:],
     "another host": lambda name: ("127.0.0.9",) + name[1:],
@@ -76,7 +85,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("what", sorted(NAMES))
-def test_accepted_end_whose_peer_is_not_the_client_is_relayed(stand_in, make_pair, family, hosts, attempting, what):
+def test_pair_counts_as_relayed_if_peer_is_not_the_client(stand_in, make_pair, family, hosts, attempting, what):
     class Named(attempting):
         def accept(self):
             accepted, peer = attempting.accept(self)
@@ -88,32 +97,32 @@ def test_accepted_end_whose_peer_is_not_the_client_is_relayed(stand_in, make_pai
 
 
 class OneAddress(StandIn):
-    """On a system that has only the usual loopback address."""
+    """A stand-in for a system that has only the usual loopback address."""
 
     code = errno.EADDRNOTAVAIL
 
     def bind(self, address):
-        if is_unknown(address[0]):
+        if is_random_host(address[0]):
             raise socket.error(self.code, "no such address")
         self.real.bind(address)
 
 
-# In turn, the attempts are "R"elayed, "L"ost and "S"traight. A tenth that is not believed is an error.
+# Each letter is an attempt: "R"elayed, "L"ost or "S"traight. If ten attempts return no pair, the call fails.
 WAYS = [("RRR", errno.EADDRNOTAVAIL), ("RRR", errno.EINVAL), ("RRR", 10049), ("RRR", 10022)]
 WAYS += [(ways, errno.EADDRNOTAVAIL) for ways in ("RRS", "LRLRRLRRR", "RL" * 5, "RRL" * 3 + "R")]
 
 
 @pytest.mark.parametrize("ways, code", WAYS)
-def test_only_address_is_believed_if_relayed_thrice(stand_in, make_pair, relay, monkeypatch, family, ways, code):
+def test_third_relayed_pair_at_only_address_is_returned(stand_in, make_pair, relay, monkeypatch, family, ways, code):
     if JYTHON and ways != "RRR":
-        pytest.skip("each listener costs Jython 20 descriptors for good")
+        pytest.skip("Jython never frees 20 descriptors of each listener")
     monkeypatch.setattr(OneAddress, "code", code)
     relay = relay("eager")
     gone = []
 
     class Going(OneAddress):
         def connect_ex(self, address):
-            if self not in gone:  # Jython's is asked again
+            if self not in gone:  # on Jython it is called again for the same client
                 gone.append(self)
             way = ways[len(gone) - 1]
             if way == "L":
@@ -133,13 +142,13 @@ def test_only_address_is_believed_if_relayed_thrice(stand_in, make_pair, relay, 
 # A relay that does not work
 
 
-# The first if the client does not notice that the relay has hung up.
+# ETIMEDOUT if the client does not notice that the relay has hung up.
 FAILURES = (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054)
 
 
 @pytest.mark.parametrize("how", ["hanging up", "resetting", "never", "greeting", "garbling"])
-def test_relay_that_does_not_do_its_work_is_an_error(stand_in, clock, relay, family, how):
-    """Our client must receive nothing before its own connection is found."""
+def test_relay_that_does_not_work_is_an_error(stand_in, clock, relay, family, how):
+    """Check a relay that sends bytes, too: the client must receive nothing before its connection is found."""
     stand_in(relay(how).relayed(clock.hurried()))
     assert failure(family).errno in ([errno.ETIMEDOUT] if how == "never" else FAILURES)
     assert clock.seconds < 10.1

@@ -1,4 +1,4 @@
-"""Connections that are not our own: closed, and a pair is made (CVE-2024-3219)."""
+"""Tests of strangers: their connections are closed, and a pair is made (CVE-2024-3219)."""
 
 import errno
 import gc
@@ -14,18 +14,18 @@ from support import assert_is_direct, close, failure
 
 
 def assert_hung_up_on(stranger):
-    """Nothing arrived, not even late; a connection that was not read to its end is reset."""
+    """Check that nothing arrives until the connection ends. It ends by a reset if not all of its bytes were read."""
     try:
         assert stranger.recv(100) == b""
     except socket.error as error:
         assert not isinstance(error, socket.timeout)
 
 
-# What comes of strangers
+# How strangers are handled
 
 
 @pytest.mark.parametrize("kinds", [[kind] for kind in KINDS] + [KINDS * 10])
-def test_strangers_receive_nothing_and_are_hung_up_on(stand_in, make_pair, kinds):
+def test_strangers_receive_nothing_and_are_closed(stand_in, make_pair, kinds):
     cls, strangers = after_strangers(kinds)
     stand_in(cls)
     started = default_timer()
@@ -34,7 +34,8 @@ def test_strangers_receive_nothing_and_are_hung_up_on(stand_in, make_pair, kinds
     assert len(strangers) >= len(kinds)
     for stranger in strangers:
         assert_hung_up_on(stranger)
-    gc.collect()  # Jython counts a connection out again when it is collected, and then closes all of the listener's
+    # Jython lowers the listener's count again when it collects a closed connection. At zero it closes the others.
+    gc.collect()
     assert_is_direct(*pair)
     close(*strangers)
 
@@ -60,8 +61,8 @@ def test_second_process_that_keeps_connecting_is_kept_out(stand_in, make_pair, f
     assert len(connections) >= 6
 
 
-def test_accept_that_has_nobody_is_asked_again(stand_in, make_pair):
-    """An attempt that ended there would be followed by nine others at most."""
+def test_accept_is_called_again_if_nobody_has_connected(stand_in, make_pair):
+    """Raise twenty such errors. If each of them ended an attempt, ten attempts would not be enough."""
     reports = [socket.error(code, "nobody") for code in [errno.EINTR, errno.EWOULDBLOCK, errno.EAGAIN, 10035] * 5]
 
     class Reporting(StandIn):
@@ -78,8 +79,8 @@ def test_accept_that_has_nobody_is_asked_again(stand_in, make_pair):
 # The nonce
 
 
-def test_nonce_is_another_each_time_and_from_the_system(monkeypatch, stand_in, make_pair):
-    """A stranger may repeat what it heard before."""
+def test_nonce_differs_each_time_and_is_from_os_urandom(monkeypatch, stand_in, make_pair):
+    """Check several pairs, since a stranger may repeat an earlier nonce."""
     urandom = os.urandom
     drawn, sent = [], []
 
@@ -107,7 +108,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", sorted(WRONG))
-def test_connection_that_receives_another_nonce_is_not_ours(monkeypatch, stand_in, clock, family, what):
+def test_connection_with_a_wrong_nonce_is_not_returned(monkeypatch, stand_in, clock, family, what):
     class Garbling(clock.hurried()):
         def send(self, data):
             self.real.sendall(WRONG[what](data))

@@ -1,4 +1,4 @@
-"""Waiting ends: ten seconds for all attempts together, whatever the clock does and however late each wait ends."""
+"""Tests of the time limit, ten seconds for all attempts together, and of clocks and signals during the wait."""
 
 import errno
 import signal
@@ -21,7 +21,7 @@ except ImportError:
 
 
 def test_no_connection_is_etimedout_after_ten_seconds(stand_in, clock):
-    """Each of three attempts takes a third. Windows handles Ctrl-C between waits, and 0 would block eventlet."""
+    """Check that three attempts take a third each, in waits that are short but not 0."""
     # A Jython listener accepts by itself and is never full.
     listener, fillers = (None, []) if JYTHON else full_listener(socket.AF_INET, "127.0.0.1")
     addresses, started, waits = [], [], []
@@ -46,6 +46,7 @@ def test_no_connection_is_etimedout_after_ten_seconds(stand_in, clock):
     assert 9.9 < clock.seconds < 10.1
     assert len(started) == 3
     assert all(abs(seconds - number * 10 / 3.0) < 0.05 for number, seconds in enumerate(started))
+    # Windows handles Ctrl-C only between waits. After a wait of 0, eventlet's accept() returns a blocking socket.
     assert [round(wait, 3) for wait in waits[:6] + [max(waits)]] == [0.001, 0.002, 0.004, 0.008, 0.016, 0.02, 0.02]
     close(*fillers + [listener] * (listener is not None))
 
@@ -54,7 +55,7 @@ def test_no_connection_is_etimedout_after_ten_seconds(stand_in, clock):
 
 
 class OtherTime(object):
-    """The module time, in which only time() is a clock, and somebody puts it on by an hour each time."""
+    """The module time, except that time() moves on by an hour at each call, as if somebody set the clock."""
 
     time = iter(range(0, 10**9, 3600)).__next__ if sys.version_info[0] > 2 else iter(range(0, 10**9, 3600)).next
 
@@ -65,7 +66,7 @@ class OtherTime(object):
 @pytest.mark.skipif(
     not WINDOWS and not JYTHON and not hasattr(time, "monotonic"), reason="Python 2 has no monotonic clock on Unix"
 )
-def test_wait_goes_by_a_clock_that_nobody_sets(stand_in, monkeypatch):
+def test_wait_does_not_use_a_clock_that_can_be_set(stand_in, monkeypatch):
     monkeypatch.setitem(sys.modules, "time", OtherTime())
     copy = load_copy()
     waited = Clock()
@@ -73,11 +74,11 @@ def test_wait_goes_by_a_clock_that_nobody_sets(stand_in, monkeypatch):
     with pytest.raises(socket.error) as caught:
         copy.fallback_socketpair()
     assert caught.value.errno == errno.ETIMEDOUT
-    assert 5 < waited.seconds < 10.1  # the rest is time that it really took
+    assert 5 < waited.seconds < 10.1  # less than 10 if the real time reaches the limit first
 
 
-def test_clock_goes_on_while_nothing_is_computed():
-    """As the processor's time does not, which time.clock is on Unix."""
+def test_clock_also_runs_while_the_process_is_idle():
+    """Check that it does not count CPU time, as time.clock() does on Unix."""
     before, started = module._now(), default_timer()
     threading.Event().wait(0.05)
     assert abs((module._now() - before) - (default_timer() - started)) < 0.03
@@ -87,8 +88,8 @@ def test_clock_goes_on_while_nothing_is_computed():
 
 
 @pytest.mark.skipif(interrupt_main is None, reason="Jython's thread module has no interrupt_main")
-def test_ctrl_c_is_heard_while_waiting(stand_in, request):
-    # A program that was started in the background may have been told to ignore it.
+def test_ctrl_c_interrupts_the_wait(stand_in, request):
+    # A program that was started in the background may ignore SIGINT.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     interrupters = []

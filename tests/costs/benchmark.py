@@ -1,11 +1,11 @@
-"""What a pair costs, beside the function that this Python has in Python: socket._fallback_socketpair, or an emulation.
+"""Measures what a pair costs, compared with Python's own function: socket._fallback_socketpair, or an emulation.
 
     python3.13 tests/costs/benchmark.py [--quick]
     tests/pythons/run.sh win313 tests/costs/benchmark.py [--quick]
 
-Prints medians of ours and of Python's, taken in turn in one run, and their ratio. --quick takes a tenth of the rounds.
-The exit status is 1 if ours costs more than it promises: for a pair 1.40 times Python's, a thousandth of it for a
-write-write-read, and 1.10 times "import socket" for the import; on Windows, for a pair 1.65 times.
+Prints the medians of our function and of Python's, measured in turn in one run, and their ratio. --quick makes a tenth
+of the rounds. The exit status is 1 if a ratio is above its bound: 1.40 for a pair, 0.001 for two writes and a read, and
+1.10 for "import socket" and our package, compared with "import socket". On Windows the only bound is 1.65, for a pair.
 """
 
 import ast
@@ -28,13 +28,13 @@ from standins.relay import Relay
 from support import WINDOWS, RealSocket, close, fallback, in_thread, run_python, write_write_read
 
 FUNCTIONS = [fallback, getattr(socket, "_fallback_socketpair", socket.socketpair)]
-FEWER = (10 if WINDOWS else 1) * (10 if "--quick" in sys.argv else 1)  # a pair takes Wine fifty times as long
-PROCESSES = 7  # what a process happens to have at which addresses favours one or the other by two percent
+FEWER = (10 if WINDOWS else 1) * (10 if "--quick" in sys.argv else 1)  # under Wine a pair takes fifty times as long
+PROCESSES = 7  # in one process, memory addresses can favour one function by two percent
 BULK = 1 << (24 if WINDOWS else 26)  # bytes
 
 
 def in_turn(rounds, measure):
-    """What measure says of each of FUNCTIONS, that often, in turns of random order."""
+    """Return two lists: what measure() returns for each of FUNCTIONS, called in turn, in random order."""
     values = [[], []]
     for _ in range(max(3, rounds // FEWER)):
         for index in random.sample((0, 1), 2):
@@ -42,7 +42,7 @@ def in_turn(rounds, measure):
     return values
 
 
-# Each takes the function that makes a pair, and returns seconds if nothing else is said
+# These take the function that makes a pair, and return seconds unless a docstring says otherwise
 
 
 def pair(function, first_to_close=1):
@@ -75,7 +75,7 @@ def there_and_back(first, second):
 
 
 def stream(size):
-    """What measures bytes per second that go in writes of size bytes."""
+    """Return a function that measures the bytes per second of a stream of writes of size bytes."""
 
     @over_a_pair
     def measure(first, second):
@@ -90,7 +90,7 @@ def stream(size):
 
 
 def relayed_pair():
-    """Seconds for a pair of ours whose client comes to a relay, in a thread of this process."""
+    """Return the seconds for a pair of the fallback through a relay, which runs in threads of this process."""
     relay = Relay(socket.AF_INET, "eager")
     socket.socket = relay.relayed()
     seconds = pair(fallback)
@@ -103,13 +103,13 @@ IN_TURN = "import sys; sys.path[:0] = %r; import benchmark as own; print(*map(ow
 
 
 def pair_medians():
-    """Seconds for a pair, of each of FUNCTIONS, in a process in which nothing was done before."""
+    """Return the median of the seconds for a pair with each of FUNCTIONS, measured in a new process."""
     code = IN_TURN % ([TESTS, COSTS], 300)  # few, since ports in TIME_WAIT make bind() slower
     return list(map(float, run_python("-c", code).split()))
 
 
 def wait_for_ports(pairs):
-    """Wait until Linux's 28,000 ports will do for so many pairs: each keeps one for a minute after it is closed."""
+    """Wait until enough of Linux's 28,000 ports are free. A pair keeps one for a minute after it is closed."""
     deadline = default_timer() + 75
     while not WINDOWS and default_timer() < deadline:
         with open("/proc/net/sockstat") as sockstat:
@@ -119,7 +119,7 @@ def wait_for_ports(pairs):
 
 
 def growth(times):
-    """How much longer the last tenth takes than the first."""
+    """Return the ratio of the last tenth's median to the first tenth's, as text."""
     tenth = len(times) // 10
     return "%.2f" % (median(times[-tenth:]) / median(times[:tenth]))
 
@@ -137,10 +137,10 @@ print([default_timer() - started, between - started])
 
 
 def import_times():
-    """Seconds of importing socket and then ours, and of socket alone: a process for each round."""
+    """Return the seconds to import socket and then our package, and to import socket alone, one process per round."""
     with tempfile.TemporaryDirectory() as folder:
         code = TIME_IMPORTS % shutil.copytree(SOURCES, os.path.join(folder, "src"))
-        # Byte-compiled by the first round, as an installed package is.
+        # The first round, which is not counted, byte-compiles the package, as an installed package is.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         outputs = [run_python("-c", code, env=environment) for _ in range(max(3, 400 // FEWER) + 1)]
     return list(zip(*map(ast.literal_eval, outputs[1:])))
@@ -166,9 +166,9 @@ def main():
     ratio = relayed / median(ours for ours, _ in runs)
     print_row("a pair through a relay, to one without", "%.1f us" % (relayed * 1e6), "fails", "%.3g" % ratio)
     print_medians("a byte there and back", in_turn(200, there_and_back))
-    small_writes = over_a_pair(lambda *ends: median(write_write_read(*ends) for _ in range(5)))  # the first is not held
+    small_writes = over_a_pair(lambda *ends: median(write_write_read(*ends) for _ in range(5)))  # the first is fast
     small_ratio = print_medians("write, write, read", in_turn(50, small_writes))
-    for size in (4, 64):  # fewer than fifteen mean nothing
+    for size in (4, 64):  # with fewer than fifteen rounds, the result varies too much
         streams = in_turn(150, stream(size * 1024))
         print_medians("a stream of writes of %d KiB" % size, streams, form="%.0f MB/s", unit=1e-6)
     for first_to_close, words in enumerate(("accepted", "connecting")):

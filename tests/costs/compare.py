@@ -1,12 +1,12 @@
-"""The same situations over our fallback and its peers; prints a table of what came of each.
+"""Tries the same situations with our fallback and with other implementations, and prints a table of the outcomes.
 
     python3.13 tests/costs/compare.py
 
-The peers are the socket._fallback_socketpair of the Python that runs this, and the copies in two releases of
-kafka-python, which pip fetches; that of 2.0.2 is the older backports.socketpair's code. The last column is the
-emulation of Windows CPython 3.13, under Wine. Each cell is a process of its own, with a limit in time. Besides this
-Python it takes python2.7 and what tests/pythons/run.sh and namespace.sh take. The exit status is 0 if ours did
-what it should in every situation, and the emulation did not where it is known to fail.
+The others are the socket._fallback_socketpair of the Python that runs this script, and the copies in two releases of
+kafka-python, which pip downloads. The copy in 2.0.2 is the older backports.socketpair's code. The last column is the
+emulation of Windows CPython 3.13, under Wine. Each cell is a process of its own, with a time limit. The script also
+needs python2.7, and what tests/pythons/run.sh and namespace.sh need. The exit status is 0 if the fallback's outcome is
+right in every situation, and the emulation's outcome is the one that ON_WINDOWS expects.
 """
 
 import os
@@ -34,19 +34,19 @@ OTHERS = {
     "Python 2.7 on Linux": (PLAIN, ["python2.7"]),
     "Jython 2.7": (PLAIN, JYTHON),
 }
-# Those that the machine under Wine has all for, and what the emulation makes of them.
+# The situations that Wine can reproduce, and the beginning of the emulation's outcome, as a regular expression.
 ON_WINDOWS = {
     PLAIN: "right pair",
     "plain pair, AF_INET6": "right pair",
     "a stranger connects first": "ConnectionError",
-    "a stranger reset from our client's port": "",
+    "a stranger's reset connection has our client's port": "",
     "the connection never completes": "hang",
     "default timeout 7.5": ".*timeouts 7.5 and None",
     "default timeout 0": "",
-    "bind is refused a port, once": "OSError",
-    "accept passes on a stranger's error, once": "Connection",
+    "bind fails once": "OSError",
+    "accept raises a stranger's error once": "Connection",
     "a program relays loopback": "ConnectionError",
-    "the same, once it has the first byte": "hang",
+    "a program relays loopback after the first byte": "hang",
     "write, write, read": r"\d\d",
 }
 
@@ -54,7 +54,7 @@ ON_WINDOWS = {
 def cell(words, implementation):
     situation, python = OTHERS.get(words, (words, [sys.executable]))
     if implementation in (CPYTHON, EMULATION) and python[-1] != sys.executable:
-        return "not there"
+        return "not available"
     if implementation == EMULATION:
         if words not in ON_WINDOWS:
             return "not tried"
@@ -62,7 +62,7 @@ def cell(words, implementation):
     command = python + [os.path.join(TESTS, "costs", "situations.py"), situation, implementation]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        # Jython takes its time to start, and may have to be built first.
+        # Jython starts slowly, and run.sh may have to build it first.
         out, _ = process.communicate(timeout=300 if python == JYTHON else LIMIT)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
@@ -73,7 +73,7 @@ def cell(words, implementation):
 
 
 def kafka_copy(release, folder):
-    """The file that a release vendors."""
+    """Download a release of kafka-python, and return the path of the file that it vendors."""
     pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", folder]
     subprocess.check_call([*pip, "kafka-python==" + release])
     with zipfile.ZipFile(os.path.join(folder, "kafka_python-%s-py2.py3-none-any.whl" % release)) as wheel:

@@ -1,8 +1,8 @@
-"""What comes of a function that makes pairs, in situations that it may be in: compare.py runs each in a process.
+"""Tries one situation with one implementation of socketpair, and prints the outcome. compare.py runs this script.
 
     python3 tests/costs/situations.py SITUATION IMPLEMENTATION
 
-An implementation is a file that sets socket.socketpair, or the name of a function of socket.
+IMPLEMENTATION is a file that sets socket.socketpair, or the name of a function, such as socket._fallback_socketpair.
 """
 
 from __future__ import print_function
@@ -23,7 +23,7 @@ from standins.strangers import SPOKEN, connect_and_reset, full_listener, strange
 from support import SENT, WINDOWS, RealSocket, close, load, open_sockets, what_arrives, write_write_read
 
 SITUATIONS = collections.OrderedDict()
-strangers = []  # those of the situation, so as not to count them
+strangers = []  # the situation's own sockets, which are closed before open sockets are counted
 
 
 def function_of(implementation):
@@ -31,12 +31,12 @@ def function_of(implementation):
         return getattr(socket, implementation[len("socket.") :])
     if hasattr(socket, "socketpair"):
         del socket.socketpair
-    sys.modules["implementation"] = load(implementation, "implementation")  # Python 2 empties what nobody holds
+    sys.modules["implementation"] = load(implementation, "implementation")  # Python 2 empties an unused module
     return socket.socketpair
 
 
 def outcome_of(make, *args):
-    """Call make and say in a few words what came of it."""
+    """Call make(), and return the outcome in a few words."""
     before = open_sockets()
     started = default_timer()
     try:
@@ -68,7 +68,7 @@ def outcome_of_pair(first, second):
 
 
 def over(words, cls):
-    """Lists a situation in which this class stands for socket.socket."""
+    """Add a situation in which this class replaces socket.socket."""
 
     def outcome(make):
         socket.socket = cls
@@ -78,7 +78,7 @@ def over(words, cls):
 
 
 def before_connect(words):
-    """Lists a situation by a function(sock, address, connect), which stands for each connect(address)."""
+    """Add a situation in which the decorated function(sock, address, connect) replaces each connect(address)."""
 
     def listed(function):
         class Hooked(StandIn):
@@ -94,7 +94,7 @@ def before_connect(words):
 
 
 def failing_once(words, call, code):
-    """Lists a situation in which a call fails once."""
+    """Add a situation in which a call fails once."""
     failed = []
 
     def pass_on(name, forward):
@@ -118,14 +118,14 @@ def _(sock, address, connect):
     return connect(address)
 
 
-@before_connect("a stranger reset from our client's port")
+@before_connect("a stranger's reset connection has our client's port")
 def _(sock, address, connect):
     if not strangers:
-        strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))  # so that it is done once
+        strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))  # so that this happens only once
         port = connect_and_reset(sock.family, address)
         try:
             sock.bind((address[0], port))
-        except socket.error:  # it is bound already
+        except socket.error:  # the client is bound already
             pass
     return connect(address)
 
@@ -141,15 +141,15 @@ def default_timeout(make, seconds):
     socket.setdefaulttimeout(seconds)
     first, second = make()
     timeouts = first.gettimeout(), second.gettimeout()
-    told = "" if timeouts == (seconds, seconds) else ", timeouts %s and %s" % timeouts
-    return outcome_of_pair(first, second) + told
+    difference = "" if timeouts == (seconds, seconds) else ", timeouts %s and %s" % timeouts
+    return outcome_of_pair(first, second) + difference
 
 
 SITUATIONS["default timeout 7.5"] = lambda make: default_timeout(make, 7.5)
 SITUATIONS["default timeout 0"] = lambda make: default_timeout(make, 0.0)
 
-failing_once("bind is refused a port, once", "bind", 10013 if WINDOWS else errno.EADDRINUSE)
-failing_once("accept passes on a stranger's error, once", "accept", errno.ECONNABORTED if WINDOWS else errno.EPROTO)
+failing_once("bind fails once", "bind", 10013 if WINDOWS else errno.EADDRINUSE)
+failing_once("accept raises a stranger's error once", "accept", errno.ECONNABORTED if WINDOWS else errno.EPROTO)
 
 
 def relayed(make, how):
@@ -166,7 +166,7 @@ def relayed(make, how):
 
 
 SITUATIONS["a program relays loopback"] = lambda make: relayed(make, "eager")
-SITUATIONS["the same, once it has the first byte"] = lambda make: relayed(make, "lazy")
+SITUATIONS["a program relays loopback after the first byte"] = lambda make: relayed(make, "lazy")
 
 
 def two_small_writes(make):
@@ -175,7 +175,7 @@ def two_small_writes(make):
 
 
 def ports_used_up(make):
-    """Each pair leaves a port in TIME_WAIT, where there are 1,000."""
+    """Make 3,000 pairs with 1,000 ports. Each closed pair leaves a port in TIME_WAIT."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
         ports.write("40000 40999")
     for number in range(3000):
@@ -193,4 +193,4 @@ if __name__ == "__main__":
     words, implementation = sys.argv[1:]
     print(SITUATIONS[words](function_of(implementation)))
     sys.stdout.flush()
-    os._exit(0)  # threads that are left, as Jython's are, do not keep it
+    os._exit(0)  # without waiting for threads, such as Jython's

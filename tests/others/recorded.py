@@ -1,9 +1,10 @@
-"""Runs a suite with its pairs made by the function that is named, and writes what became of each test:
+"""Runs another project's test suite, and writes the outcomes of each test to a file.
 
     python recorded.py own|ours|none OUTCOMES MODULE [ARGUMENTS...]
 
-MODULE is pytest or any that runs unittest's tests. Nothing of the suite is changed, nor imported before. pytest has
-this file as a plugin (PYTEST_DONT_REWRITE its assertions, since it is loaded already).
+The first argument says which function makes the pairs: Python's own, the fallback, or one that always raises. MODULE
+is pytest, or a module that runs unittest's tests. The suite is not changed, and none of it is imported first. pytest
+loads this file as a plugin (PYTEST_DONT_REWRITE: pytest would warn that it cannot rewrite a file already imported).
 """
 
 import collections
@@ -44,9 +45,9 @@ if __name__ == "__main__":
         socket.socketpair = none if maker == "none" else backports_socketpair.fallback_socketpair
     for name in ("addSuccess", "addError", "addFailure", "addSkip", "addExpectedFailure", "addUnexpectedSuccess"):
         record_unittest(name)
-    # What a shell runs in the background ignores Ctrl-C, which the suites raise.
+    # A shell makes background processes ignore SIGINT, but tests in the suites raise it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.modules["recorded"] = sys.modules["__main__"]  # a plugin of pytest's
+    sys.modules["recorded"] = sys.modules["__main__"]  # for pytest's option "-p recorded"
     try:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     finally:

@@ -1,6 +1,6 @@
 #!/bin/bash
-# mypy --strict and pyright, for Linux and for Windows: over a program that imports the package, and over a library that
-# has a copy of socketpair.py and of the stub beside it.
+# Runs mypy --strict and pyright, for Linux and for Windows, on a program that imports the package, and on a library
+# that vendors socketpair.py and its stub.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -9,7 +9,7 @@ mkdir -p "$work/library/vendor"
 touch "$work"/library/{__init__,vendor/__init__}.py
 cp src/backports_socketpair/socketpair.py{,i} "$work/library/vendor"
 cp tests/others/typed_program.py "$work"
-# The package alone has install() and a version.
+# Only the package has install() and __version__, so the library's program does not use them.
 sed '/__version__/d; s/^def version.*/def version() -> None: .../; /^install()/d; s/, install,/,/
      s/^import backports_socketpair.*/import library.vendor.socketpair/; s/from backports_socketpair/from library.vendor.socketpair/' \
     tests/others/typed_program.py >"$work/library/program.py"

@@ -1,4 +1,4 @@
-"""asyncio's self-pipe and transports over our pair after install(), and selectors'."""
+"""Tests of asyncio's self-pipe and transports after install(), and of selectors, over the fallback's pairs."""
 
 import _socket
 import asyncio
@@ -26,24 +26,24 @@ def loop(request, monkeypatch, nothing_left_open):
     monkeypatch.setattr(backports_socketpair, "fallback_socketpair", recording)
     for holder in (socket, backports_socketpair, getattr(asyncio, "windows_utils", None)):
         if hasattr(holder, "socketpair"):
-            monkeypatch.setattr(holder, "socketpair", holder.socketpair)  # to be undone
+            monkeypatch.setattr(holder, "socketpair", holder.socketpair)  # so that monkeypatch undoes install()
     monkeypatch.delattr(_socket, "socketpair", raising=False)
     backports_socketpair.install()
     loop = request.param()
-    # Its self-pipe is a pair of ours.
+    # The self-pipe is the only pair that the fallback has made.
     assert [(loop._ssock, loop._csock)] == made
     yield loop
-    loop.call_later(0.1, loop.stop)  # by when transports have closed
+    loop.call_later(0.1, loop.stop)  # by then the transports have closed
     loop.run_forever()
     loop.close()
 
 
-def test_loop_is_woken_from_a_thread_within_milliseconds(loop):
+def test_thread_wakes_the_loop_within_a_tenth_of_a_second(loop):
     woken = []
     took = []
 
     def wake_up():
-        time.sleep(0.05)  # by when it waits
+        time.sleep(0.05)  # by then the loop waits
         woken.append(default_timer())
         loop.call_soon_threadsafe(loop.stop)
 
@@ -67,7 +67,7 @@ class Answering(asyncio.Protocol):
 
 
 def ask(loop, sock):
-    """The answer that comes back over this socket, which is closed then."""
+    """Return the answer to a question that is sent over this socket, and close the socket."""
     sock.setblocking(False)
     stop = loop.call_later(10, loop.stop)
     loop.run_until_complete(loop.sock_sendall(sock, b"question"))
@@ -77,7 +77,7 @@ def ask(loop, sock):
     return answer
 
 
-def test_server_and_client_exchange_while_the_self_pipe_is_ours(loop):
+def test_server_answers_a_client_while_the_self_pipe_is_ours(loop):
     server = loop.run_until_complete(loop.create_server(Answering, "127.0.0.1", 0))
     client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     client.connect(server.sockets[0].getsockname())
@@ -85,13 +85,13 @@ def test_server_and_client_exchange_while_the_self_pipe_is_ours(loop):
     server.close()
 
 
-def test_transport_and_socket_exchange_over_a_pair(loop):
+def test_transport_answers_the_other_end_of_a_pair(loop):
     first, second = socket.socketpair()
     loop.run_until_complete(loop.create_connection(Answering, sock=first))
     assert ask(loop, second) == b"QUESTION"
 
 
-def test_selector_tells_of_bytes_in_a_pair(make_pair):
+def test_selector_reports_bytes_in_a_pair(make_pair):
     first, second = make_pair()
     with selectors.DefaultSelector() as selector:
         selector.register(second, selectors.EVENT_READ, "second")

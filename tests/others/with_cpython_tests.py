@@ -1,6 +1,6 @@
-"""CPython's own test classes for its socketpair, unmodified, run over ours.
+"""Runs CPython's own tests of its socketpair, unmodified, on the fallback.
 
-Each Python runs what its own test package has.
+Each Python runs the tests in its own test package.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import unittest
 from support import fallback
 
 
-def test_all_pass_but_one_that_wants_an_error_at_a_stranger(monkeypatch):
+def test_all_pass_except_one_that_expects_an_error(monkeypatch):
     has_fallback = hasattr(socket, "_fallback_socketpair")
     monkeypatch.setattr(socket, "socketpair", fallback)
     monkeypatch.setattr(socket, "_fallback_socketpair", fallback, raising=False)
@@ -22,7 +22,7 @@ def test_all_pass_but_one_that_wants_an_error_at_a_stranger(monkeypatch):
     assert result.skipped == []
     assert result.testsRun >= (5 if has_fallback else 2)
     different = [(test.id().split(".")[-1], text.splitlines()[-1]) for test, text in result.failures]
-    # It puts a stranger before the client and asks for an error. We turn the stranger away and go on, since otherwise
-    # any local process could keep a program from starting.
+    # The test connects a stranger before the client, and expects an error. The fallback closes the stranger and makes
+    # the pair. Otherwise any local process could prevent a program from starting.
     wants_an_error = ("test_injected_authentication_failure", "AssertionError: OSError not raised")
     assert different == [wants_an_error] * has_fallback

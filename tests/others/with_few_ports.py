@@ -1,4 +1,4 @@
-"""On a network with few ports to give out: run through tests/pythons/namespace.sh."""
+"""Tests on a network with few ephemeral ports. Run this file through tests/pythons/namespace.sh."""
 
 import errno
 import itertools
@@ -27,8 +27,8 @@ def set_network(name, *values):
 
 @pytest.fixture
 def ports(request):
-    """The first and the last of as many as the test has asked for."""
-    # Others than the last test's, since something of it may be in TIME_WAIT.
+    """Set as many ephemeral ports as the test asks for (16 if it does not), and return the first and the last."""
+    # Not the ports of the previous test: some of them may be in TIME_WAIT.
     first = next(FIRST)
     given = first, first + getattr(request, "param", 16) - 1
     set_network("tcp_max_tw_buckets", 1 << 20)
@@ -36,13 +36,13 @@ def ports(request):
     return given
 
 
-# A process without privileges that acts between the calls of ours
+# An unprivileged process that acts between the calls of the fallback
 
 
 @pytest.fixture
 def attacked(family, ports, stand_in):
-    """Starts an attacker of the calls that make a pair, and returns what asks it."""
-    # As a machine has that is on a network.
+    """Yield a function that starts an attacker of the fallback, and returns a function that sends it commands."""
+    # The attacker needs an interface besides loopback. A machine on a network has one.
     subprocess.run("ip link add eth9 type bridge && ip link set eth9 up", shell=True, check=True)
     subprocess.run("ip addr add 10.9.9.9 dev eth9 && ip addr add fd00::9 dev eth9 nodad", shell=True, check=True)
     attackers = []
@@ -82,14 +82,14 @@ def attacked(family, ports, stand_in):
     subprocess.run("ip link delete eth9", shell=True, check=True)
 
 
-def test_attacker_with_the_clients_names_is_not_in_the_pair(attacked, make_pair):
+def test_attacker_with_the_clients_address_is_not_in_the_pair(attacked, make_pair):
     attacked("twin")
     assert_is_direct(*make_pair())
 
 
 @pytest.mark.parametrize("way, met", [("late", 0), ("early", 0), ("heir", 1)])
-def test_attacker_who_carries_the_nonce_is_not_in_the_pair(attacked, make_pair, way, met):
-    """It has the client's port, or takes it from a client that it has reset."""
+def test_attacker_that_passes_the_nonce_on_is_not_in_the_pair(attacked, make_pair, way, met):
+    """Check attackers that ask for the client's port before it connects, or after they have reset it."""
     ask = attacked(way)
     assert_is_direct(*make_pair())
     assert ask("met") == met
@@ -106,8 +106,8 @@ def test_attacker_in_the_middle_is_not_in_the_pair(attacked, family, way):
     assert ask("met") >= 10
 
 
-def test_failures_elsewhere_let_nobody_be_in_the_middle(attacked, make_pair):
-    """An attacker may keep us from every other address: there its connections fill the queue."""
+def test_failures_elsewhere_do_not_let_the_attacker_in(attacked, make_pair):
+    """Simulate that the attacker blocks each random address: its connections fill the accept queue there."""
     set_network("tcp_max_tw_buckets", 0)
     ask = attacked("relay", elsewhere=errno.ETIMEDOUT)
     with pytest.raises(socket.error):
@@ -115,11 +115,11 @@ def test_failures_elsewhere_let_nobody_be_in_the_middle(attacked, make_pair):
     assert ask("met") > 1
 
 
-# Ports that run out: what is closed keeps one for a minute
+# Ports that run out: a closed pair keeps one for a minute
 
 
 @pytest.mark.parametrize("ports", [1000], indirect=True)
-def test_ports_do_not_run_out_and_a_pair_costs_no_more(ports):
+def test_ports_do_not_run_out_and_pairs_stay_fast(ports):
     def make_and_close(number):
         started = default_timer()
         ends = fallback()
@@ -127,7 +127,7 @@ def test_ports_do_not_run_out_and_a_pair_costs_no_more(ports):
         return default_timer() - started
 
     times = [make_and_close(number) for number in range(20000)]
-    # Once most ports are taken, it takes the system some time to find that out.
+    # If most ports are taken, the system needs some time to find that out.
     assert median(times[-2000:]) < min(3 * median(times[:2000]), 0.002)
 
 

@@ -1,6 +1,6 @@
-"""gevent and eventlet with everything patched, and the fallback forced: others run while one waits.
+"""Tests of the fallback under gevent and eventlet, with everything patched: others run while a green thread waits.
 
-Run over those of the two that are installed; tox.ini says which.
+They run on each of the two libraries that is installed. tox.ini says which.
 """
 
 import pkgutil
@@ -52,7 +52,7 @@ for reading in (0, 1):
     assert min(ticks) > 10
 
 
-def test_others_run_while_a_pair_is_waited_for(library):
+def test_other_green_threads_run_while_a_pair_is_made(library):
     code = """
 class Late(socket.socket):
     def connect_ex(self, address):

@@ -1,6 +1,6 @@
-"""kafka-python's own client, woken through our pair: the file stands in place of kafka/vendor/socketpair.py.
+"""Tests of kafka-python's client, which wakes up through our pair: our file replaces kafka/vendor/socketpair.py.
 
-Run by kafka.sh, which puts it there.
+kafka.sh replaces the file, and runs these tests.
 """
 
 import socket
@@ -11,7 +11,7 @@ import pytest
 
 from support import in_thread, open_sockets
 
-# So that kafka's vendored copy is the first to come.
+# So that kafka's vendored copy sets the function.
 if hasattr(socket, "socketpair"):
     del socket.socketpair
 
@@ -24,18 +24,18 @@ WAITS = {"retry_backoff_ms": SECONDS * 2000, "request_timeout_ms": SECONDS * 400
 
 @pytest.fixture
 def client():
-    """Connected to a listener that never answers, so that only a wake-up ends its poll."""
+    """Yield a client of a listener that never answers, so that only a wake-up ends a poll."""
     before = open_sockets()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
     listener.listen(5)
     server = "127.0.0.1:%d" % listener.getsockname()[1]
     client = KafkaClient(bootstrap_servers=server, api_version=(0, 10, 1), **WAITS)
-    while poll(client, 0.3) < 0.25:  # until it has connected and asked
+    while poll(client, 0.3) < 0.25:  # until it has connected and sent its request
         pass
     yield client
     client.close()
-    for end in filter(None, (client._wake_r, client._wake_w)):  # which releases before 2.0 leave to the collector
+    for end in filter(None, (client._wake_r, client._wake_w)):  # releases before 2.0 leave them to the collector
         end.close()
     listener.close()
     assert open_sockets() == before
@@ -47,7 +47,7 @@ def poll(client, seconds):
     return default_timer() - started
 
 
-def test_vendored_file_is_ours_and_set_the_function():
+def test_vendored_file_is_ours_and_sets_socketpair():
     assert vendored.socketpair is vendored.fallback_socketpair is socket.socketpair
 
 
@@ -60,7 +60,7 @@ def test_only_a_wake_up_from_another_thread_ends_a_poll(client):
         timer.join()
 
 
-def test_eight_threads_wake_it_eight_hundred_times_at_once(client):
+def test_eight_threads_wake_the_client_eight_hundred_times(client):
     polls, wakened = [], []
     done = threading.Event()
 
@@ -73,7 +73,7 @@ def test_eight_threads_wake_it_eight_hundred_times_at_once(client):
     for waker in wakers:
         waker.join()
     done.set()
-    client.wakeup()  # which is not lost, after all the others
+    client.wakeup()  # after all the others, this one is not lost
     poller.join(SECONDS)
     assert not poller.is_alive()
     assert len(wakened) == 800

@@ -1,6 +1,6 @@
-"""The withdrawn backports.socketpair, as kafka-python 2.0.2 vendors it, next to ours: no harm either way.
+"""Tests of the withdrawn backports.socketpair, as kafka-python 2.0.2 vendors it, and ours in one program.
 
-Run by kafka.sh, with that release on the path as it is.
+kafka.sh runs them, with the unmodified release on the path.
 """
 
 import _socket
@@ -17,7 +17,7 @@ def load_older():
     return importlib.import_module("kafka.vendor.socketpair")
 
 
-def test_loaded_first_it_stays_until_install(without_socketpair, monkeypatch):
+def test_older_backport_loaded_first_stays_until_install(without_socketpair, monkeypatch):
     older = load_older()
     assert socket.socketpair is older.socketpair
     assert load_copy().socketpair is socket.socketpair is older.socketpair
@@ -27,7 +27,7 @@ def test_loaded_first_it_stays_until_install(without_socketpair, monkeypatch):
     assert socket.socketpair is backports_socketpair.socketpair is fallback
 
 
-def test_loaded_second_it_changes_nothing(without_socketpair):
+def test_older_backport_loaded_second_changes_nothing(without_socketpair):
     ours = load_copy()
     assert not hasattr(load_older(), "socketpair")
     assert socket.socketpair is ours.fallback_socketpair

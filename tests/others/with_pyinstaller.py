@@ -1,4 +1,4 @@
-"""The one file, vendored in a program that PyInstaller freezes into an executable."""
+"""Tests that a program with a vendored copy of our file works after PyInstaller has frozen it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""PySocks' class in the place of socket.socket: used as it is found."""
+"""Tests that the fallback uses PySocks' class if a program has set it as socket.socket."""
 
 import socket
 from timeit import default_timer
@@ -21,7 +21,7 @@ def test_pair_is_made_without_a_proxy(proxied, make_pair):
     assert_is_a_pair(*make_pair())
 
 
-def test_proxy_that_is_down_is_an_error_at_once(proxied, family, nothing_left_open):
+def test_proxy_that_is_down_raises_an_error_at_once(proxied, family, nothing_left_open):
     holder, port = closed_port(socket.AF_INET, "127.0.0.1")
     socks.set_default_proxy(socks.SOCKS5, "127.0.0.1", port)
     started = default_timer()

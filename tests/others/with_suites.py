@@ -1,7 +1,7 @@
-"""Others' own suites, unmodified: what becomes of each test over our pairs is what becomes of it over Python's own.
+"""Tests that other projects' unmodified test suites have the same outcomes over our pairs and over Python's own.
 
-tornado's, trio's, anyio's and CPython's, with CPython 3.13, and CPython's of asyncio with Windows CPython 3.13, whose
-embeddable build has no tests: they are this Python's, which is another release of 3.13.
+The suites of tornado, trio, anyio and CPython run on CPython 3.13. CPython's asyncio tests also run on Windows CPython
+3.13. Its embeddable build has no tests, so it runs those of this Python, which is another release of 3.13.
 """
 
 import importlib.metadata
@@ -24,13 +24,13 @@ def asyncio(*names):
 
 PYTEST = ["pytest", "-p", "recorded", "-p", "no:cacheprovider", "--tb=line"]
 TRIO = PYTEST + ["-p", "trio._tests.pytest_plugin", "-p", "no:anyio", "--skip-optional-imports", "--pyargs"]
-# What has sockets, event loops, threads and processes in it, but for a class that waits five seconds at a time until no
-# more UDP fits. What a collected object leaves open would be told of whichever test is under way.
+# The tests of sockets, event loops, threads and processes, except a class that waits five seconds at a time until no
+# more UDP fits. The plugin unraisableexception blames the running test for what an earlier test's object left open.
 ANYIO = PYTEST + ["-p", "no:unraisableexception", "--deselect=tests/test_sockets.py::TestUDPSocketBackpressure"]
 ANYIO += ["tests/streams/test_tls.py"]
 ANYIO_TESTS = ["eventloop", "from_thread", "signals", "sockets", "subprocesses", "to_process", "to_thread"]
 WINDOWS_TESTS = ["events", "proactor_events", "runners", "selector_events", "windows_events", "windows_utils"]
-# All of a suite, a part of it, and how many tests it has at least.
+# The arguments that run all of a suite, those that run a part of it, and a lower bound for the number of its tests.
 SUITES = {
     "tornado": (["tornado.test.runtests"], ["tornado.test.runtests", "tornado.test.ioloop_test"], 1500),
     "trio": (TRIO + ["trio._tests"], TRIO + ["trio._core._tests.test_io"], 600),
@@ -38,12 +38,12 @@ SUITES = {
     "cpython": (["unittest", "test.test_asyncio", "test.test_selectors"], asyncio("streams"), 2600),
     "windows": (asyncio(*WINDOWS_TESTS), asyncio("runners"), 400),
 }
-# A pair of ours passes no descriptors.
+# The fallback's pairs cannot pass descriptors.
 DIFFER = {
     "tests/test_sockets.py::TestUNIXStream::test_send_fds_large_message[%s]" % loop
     for loop in ("asyncio", "asyncio+eager", "trio")
 }
-# A request has to be there in a tenth of a second, over TLS too, amid all else that runs.
+# A request must arrive within a tenth of a second, over TLS too. On a busy machine it may be late.
 MAY_DIFFER = {
     "tornado.test.simple_httpclient_test.%sTestCase.test_request_timeout" % name
     for name in ("SimpleHTTPClient", "SimpleHTTPSClient")
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.parametrize("name", SUITES)
 
 @pytest.fixture
 def start(name, tmp_path):
-    """Starts a suite over pairs made so, and returns what waits for its end and says what became of each test."""
+    """Yield a function that starts tests over a maker's pairs, and returns a function that waits for the outcomes."""
     (tmp_path / "test").symlink_to(os.path.dirname(importlib.import_module("test").__file__))
     environment = dict(os.environ, MORE_PATH=str(tmp_path))
     folder = anyio_sources(tmp_path) if name == "anyio" else tmp_path
@@ -82,7 +82,7 @@ def start(name, tmp_path):
 
 
 def anyio_sources(folder):
-    """Its sources, which have the tests, of the release that is installed."""
+    """Download the sources of the installed anyio, which include the tests, and return their folder."""
     version = importlib.metadata.version("anyio")
     download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary=:all:", "anyio==" + version]
     subprocess.check_call(download, cwd=folder)
@@ -92,9 +92,9 @@ def anyio_sources(folder):
 
 
 def differences(name, start):
-    """Run all of a suite both ways at once, and return the tests of which not the same became."""
+    """Run all of a suite over both kinds of pairs at once, and return the tests whose outcomes differ."""
     tests, _, least = SUITES[name]
-    if name == "cpython":  # all of it passes
+    if name == "cpython":  # every test must pass, so one run is enough
         ours = start("ours", tests)()
         found = {test: each for test, each in ours.items() if {"addError", "addFailure"} & set(each)}
     else:
@@ -104,17 +104,17 @@ def differences(name, start):
     return {test: each for test, each in found.items() if test not in MAY_DIFFER}
 
 
-def test_each_test_does_what_it_does_over_pythons_own_pairs(name, start):
+def test_outcomes_are_those_over_pythons_own_pairs(name, start):
     expected = DIFFER if name == "anyio" else set()
     found = differences(name, start)
     if set(found) != expected:
-        # Some need a port that nobody else has, or to be in time, amid all else that runs: they do not differ twice.
+        # On a busy machine a test may fail because its port is taken, or because it is late, but not twice.
         again = differences(name, start)
         found = {test: outcomes for test, outcomes in found.items() if test in again}
     assert set(found) == expected, found
 
 
 def test_suite_fails_over_a_function_that_raises(name, start):
-    """So that what we put in is known to be what it takes."""
+    """Check that the suite really uses the function that recorded.py sets."""
     outcomes = start("none", SUITES[name][1])()
     assert {"failed", "addError"} & {outcome for test in outcomes.values() for outcome in test}

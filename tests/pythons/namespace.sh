@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs a command in a network of its own, which has a loopback interface and nothing else:
+# Runs a command in its own network namespace, which has only a loopback interface:
 #
 #     tests/pythons/namespace.sh COMMAND...
 #
-# On Linux, as root, with ip. What a program sets under /proc/sys/net holds for this network alone.
+# Needs Linux, root and ip. What a program sets under /proc/sys/net applies to this namespace only.
 set -euo pipefail
 
 if ! command -v ip >/dev/null; then

@@ -1,16 +1,16 @@
-"""Runs a command where the kernel refuses socketpair(2), as the policy of a container or a sandbox may.
+"""Runs a command to which the kernel refuses socketpair(2), as the policy of a container or a sandbox may do.
 
     python3 tests/pythons/refused.py COMMAND...              socketpair(2) fails with EACCES
-    python3 tests/pythons/refused.py --with NAME COMMAND...  socketpair(2) fails with this error of errno's
+    python3 tests/pythons/refused.py --with NAME COMMAND...  socketpair(2) fails with this error, a name in errno
     python3 tests/pythons/refused.py --kill COMMAND...       socketpair(2) ends the process (systemd's SystemCallFilter)
-    python3 tests/pythons/refused.py --send COMMAND...       pairs are made, and sendmsg, write and recv work. send and
-                                                             most other calls fail with EPERM, and so does a socket of
-                                                             any family but AF_UNIX (the sandbox of Codex on Linux)
+    python3 tests/pythons/refused.py --send COMMAND...       socketpair(2), sendmsg, write and recv work. send and most
+                                                             other socket calls fail with EPERM. So does a socket of any
+                                                             family but AF_UNIX (the sandbox of Codex on Linux)
     python3 tests/pythons/refused.py --inet NAME COMMAND...  a socket of any family but AF_UNIX fails with this error
                                                              (systemd's RestrictAddressFamilies, firejail's --protocol)
 
-On Linux, x86-64, with any Python that has ctypes. The command and what it starts are under a seccomp filter, a program
-for the kernel's packet filter that gets each system call's number first. Nobody needs a privilege to give one up.
+For Linux on x86-64, with any Python that has ctypes. The command and its children run under a seccomp filter: a BPF
+program that the kernel runs before each system call. A process that renounces new privileges may install one.
 """
 
 import argparse
@@ -24,10 +24,10 @@ import sys
 SOCKET, SOCKETPAIR = 41, 53
 # connect, sendto, shutdown, bind, listen, getsockname, getpeername, setsockopt, getsockopt
 CODEX_REFUSES = [42, 44, 48, 49, 50, 51, 52, 54, 55]
-# Instructions of a struct sock_filter: load the word at an offset, compare and skip so many if it differs, return.
+# Codes for struct sock_filter: load the word at an offset; compare, then skip some instructions; return.
 LOAD_WORD, IF_EQUAL, RETURN = 0x20, 0x15, 0x06
-NUMBER, FIRST_ARGUMENT = 0, 16  # where the kernel has them
-# What may be returned: the call goes on, fails with the error in the lower half, or ends the process.
+NUMBER, FIRST_ARGUMENT = 0, 16  # offsets in struct seccomp_data
+# Values to return: the call proceeds, fails with the error in the lower half, or ends the process.
 ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 
@@ -41,7 +41,7 @@ def instruction(code, value, if_equal=0, if_not=0):
 
 
 def refuse(calls, answer, inet_answer=ALLOW):
-    """Have the kernel answer so to these system calls, and to a socket of any family but AF_UNIX."""
+    """Install a filter that gives answer to these calls, and inet_answer to a socket of any family but AF_UNIX."""
     instructions = [instruction(LOAD_WORD, NUMBER)]
     for call in calls:
         instructions += [instruction(IF_EQUAL, call, if_not=1), instruction(RETURN, answer)]

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Runs a command on a machine that relays its own loopback, as some proxies, VPNs and antiviruses make of Windows:
+# Runs a command on a machine that relays its own loopback, as some proxies, VPNs and antiviruses do on Windows:
 #
 #     tests/pythons/relayed.sh [--lazy] COMMAND...
 #
-# On Linux, as root, with iptables, and python3 for the relay: in a network of its own the kernel redirects each TCP
-# connection over loopback to the relay, which connects on to where it was meant to go, from a port of its own; with
-# --lazy only once the client has sent something. Wine makes its sockets in its server, which outlives a command by
-# seconds: $WINEPREFIX is another for either kind of relay, so that none of its servers is in another network.
+# Needs Linux, root, iptables, and python3 for the relay. In its own network namespace, the kernel redirects each TCP
+# connection over loopback to the relay. The relay connects to the original target from a port of its own, with --lazy
+# only after the client has sent something. Wine's server makes Wine's sockets, and runs for seconds after a command. So
+# each kind of relay has its own $WINEPREFIX: otherwise a command might use a server that is in another namespace.
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -22,7 +22,7 @@ if ! command -v iptables >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends iptables >/dev/null
 fi
 
-# Whoever is 65534, as the relay is, is not relayed.
+# The relay runs as user 65534. Its own connections are not redirected.
 for table in iptables ip6tables; do
     $table -w -t nat -A OUTPUT -o lo -p tcp --syn -m owner ! --uid-owner 65534 -j REDIRECT --to-ports 9999
 done

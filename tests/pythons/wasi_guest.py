@@ -1,6 +1,6 @@
-"""CPython on WASI as a component that runs programs as "python" does: build.sh makes it, and wasi_host.py runs it.
+"""CPython for WASI, as a component that runs programs as "python" does. build.sh makes it, and wasi_host.py runs it.
 
-The standard library is there while it is made, and not when it runs: what can be imported is imported at once.
+The standard library exists only while the component is made. So this file imports every module of it that it can.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import traceback
 
 import wit_world
 
-# They print, or are tests.
+# Importing two of these has visible effects. The others are tests or programs.
 LEFT_OUT = {"antigravity", "test", "this", "idlelib", "turtledemo"}
 
 
@@ -20,7 +20,7 @@ def import_all(names):
     for name in names:
         try:
             module = importlib.import_module(name)
-        except (AttributeError, ImportError, OSError):  # it is another system's
+        except (AttributeError, ImportError, OSError):  # the module is for another system
             continue
         found = pkgutil.iter_modules(getattr(module, "__path__", []), name + ".")
         import_all(each.name for each in found if not each.name.endswith(".__main__"))

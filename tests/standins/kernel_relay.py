@@ -1,4 +1,4 @@
-"""The relay of relayed.sh: takes the connections that the kernel redirects to its port, and connects on.
+"""The relay of relayed.sh: accepts connections that the kernel redirects to its port, and connects to their targets.
 
 python3 kernel_relay.py eager|lazy PORT
 """
@@ -14,13 +14,13 @@ sys.path[:0] = [TESTS, os.path.join(os.path.dirname(TESTS), "src")]
 
 from standins.relay import Relay
 
-SO_ORIGINAL_DST = 80  # of netfilter, for IPv4 and IPv6
+SO_ORIGINAL_DST = 80  # netfilter's number, the same for IPv4 and IPv6
 NOBODY = 65534
 
 
 class KernelRelay(Relay):
     def meant_for(self, near):
-        """As netfilter remembers it."""
+        """Return the original destination of the client, which netfilter remembers."""
         if self.family == socket.AF_INET:
             port, address = struct.unpack("!2xH4s8x", near.getsockopt(socket.SOL_IP, SO_ORIGINAL_DST, 16))
         else:

@@ -1,4 +1,4 @@
-"""Pythons whose kernel refuses them socketpair(2), as the policy of a container or a sandbox may."""
+"""Pythons to which the kernel refuses socketpair(2), as the policy of a container or a sandbox may do."""
 
 import os
 import platform
@@ -11,17 +11,19 @@ from support import start_python
 REFUSED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pythons", "refused.py")
 CAN_REFUSE = sys.platform.startswith("linux") and platform.machine() == "x86_64"
 
-needs_refusal = pytest.mark.skipif(not CAN_REFUSE, reason="this system has no such filter, or other numbers for calls")
+needs_refusal = pytest.mark.skipif(
+    not CAN_REFUSE, reason="this system cannot filter system calls, or numbers them differently"
+)
 
 
 def start_refused(*args, **kwargs):
-    """Run this Python so, and return what waits for its outcome; options are refused.py's."""
+    """Start this Python under refused.py, which takes the options. Return a function that waits for the outcome."""
     options = list(kwargs.pop("options", []))
     return start_python(*[REFUSED] + options + [sys.executable] + list(args), **kwargs)
 
 
 def run_refused(*args, **kwargs):
-    """Run what has to succeed, and return its standard output."""
+    """Run this Python under refused.py, check that it succeeds, and return its standard output."""
     status, out, err = start_refused(*args, **kwargs)()
     assert status == 0, out + err
     return out

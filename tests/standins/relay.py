@@ -1,4 +1,4 @@
-"""A relay: takes the connections of clients that wanted to go elsewhere, and connects on."""
+"""A relay that accepts connections meant for another address, and connects to that address itself."""
 
 import os
 import select
@@ -8,14 +8,14 @@ import threading
 from standins.sockets import StandIn, connect_ex_of
 from support import JYTHON, RESET, RealSocket, discard, in_thread, usual
 
-MAPPED = "::ffff:"  # an IPv6 address that begins so is IPv4's: such connections are made by IPv4
+MAPPED = "::ffff:"  # the prefix of IPv4-mapped IPv6 addresses; connections to them use IPv4
 
 
 class Relay(object):
-    """Connects on, from an address of its own, for each client whose connect comes to it instead.
+    """A relay that connects to the target, from a port of its own, for each client that comes to it instead.
 
     how: "eager", "lazy" (once the client has sent something), "greeting" (it sends bytes of its own), "garbling" (it
-    turns the bytes round), "hanging up", "resetting" or "never" (it takes the connection and keeps it).
+    reverses the bytes), "hanging up", "resetting" or "never" (it accepts the connection and does nothing more).
     """
 
     def __init__(self, family, how, port=0):
@@ -25,7 +25,7 @@ class Relay(object):
         self.socks, self.threads = [], []
         self.listeners = [self.listen(family, port)]
         if family != socket.AF_INET and os.name == "posix" and not port:
-            self.listeners.append(self.listen(socket.AF_INET))  # for clients that go to a mapped address
+            self.listeners.append(self.listen(socket.AF_INET))  # for clients that connect to a mapped address
         self.acceptor = in_thread(self.accept_until_stopped)
 
     def open(self, family):
@@ -42,30 +42,30 @@ class Relay(object):
 
     @property
     def address(self):
-        """Where a client connects instead of to the target."""
+        """Return the address that a client connects to instead of the target."""
         is_mapped = self.target is not None and self.target[0].startswith(MAPPED)
         host, port = self.listeners[is_mapped].getsockname()[:2]
         return MAPPED * is_mapped + host, port
 
     def instead_of(self, target):
-        """Where the next client connects that wants to go to the target."""
+        """Set the target of the next client. Return the address that it connects to instead."""
         self.target = target
         return self.address
 
     def relayed(self, cls=StandIn):
-        """A stand-in whose connect comes here."""
+        """Return a stand-in class whose connect comes to this relay."""
         relay = self
 
         class Relayed(cls):
             def connect_ex(self, address):
                 return connect_ex_of(cls, self)(relay.instead_of(address))
 
-            connect = connect_ex  # for CPython's function, which ignores what connect raises
+            connect = connect_ex  # for CPython's function, which ignores the EINPROGRESS of connect()
 
         return Relayed
 
     def meant_for(self, near):
-        """Where the client at the other end of near wanted to go."""
+        """Return the address that the client at the other end of near meant to connect to."""
         return self.target
 
     def stop(self):
@@ -82,7 +82,7 @@ class Relay(object):
         poke.close()
         discard(*self.socks)
 
-    # In the threads: one that accepts, and two for each client
+    # These run in threads: one that accepts, and two for each client
 
     def accept_until_stopped(self):
         while True:
@@ -96,15 +96,15 @@ class Relay(object):
                 self.threads.append(in_thread(self.serve, near))
 
     def has_more(self, sock):
-        """Whether sock can be read: it cannot when the relay is stopped."""
+        """Wait until sock can be read, and return True. Return False if the relay is stopped."""
         while not self.stopped.is_set():
-            # stop() connects to the listener, and is not accepted.
+            # stop() ends this wait: it connects to the listener, and nobody accepts that connection.
             if sock in select.select([sock, self.listeners[0]], [], [], 60)[0] and not self.stopped.is_set():
                 return True
         return False
 
     def serve(self, near):
-        if self.how == "never" or self.meant_for(near) is None:  # a stranger's, before our client's
+        if self.how == "never" or self.meant_for(near) is None:  # a stranger that comes before our client
             return
         try:
             if self.how == "resetting":
@@ -120,13 +120,13 @@ class Relay(object):
         is_mapped = host.startswith(MAPPED)
         family = socket.AF_INET if is_mapped else self.family
         far = self.open(family)
-        # Otherwise the system may give it the client's port, since the two go to different listeners.
+        # Without bind(), the system may give it the client's port, since the two connect to different listeners.
         far.bind((usual(family), 0))
         try:
             far.connect((host[len(MAPPED) * is_mapped :], port))
             for sock in (near, far):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if JYTHON:  # there, recv() of a socket that the other thread has closed would wait for ever
+                if JYTHON:  # its recv() would wait forever if the other thread has closed the socket
                     sock.settimeout(1)
             back = in_thread(self.carry, far, near)
             self.carry(near, far)
@@ -151,7 +151,7 @@ class Relay(object):
 
 def hang_up(sock, how):
     try:
-        # Jython does not deliver half of a close.
+        # Jython does not deliver a half-close.
         sock.close() if JYTHON else sock.shutdown(how)
     except socket.error:  # it has gone already
         pass

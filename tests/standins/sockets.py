@@ -1,4 +1,4 @@
-"""What stands for socket.socket: passes on to a real one what a test has nothing to do in."""
+"""Stand-ins for socket.socket that pass on to a real socket each call that they do not change, and a clock."""
 
 import errno
 import select
@@ -8,7 +8,7 @@ from support import JYTHON, RealSocket
 
 
 class StandIn(object):
-    """Passes every call on to a real socket. Tests override the calls they have something to do in."""
+    """A stand-in that passes every call on to a real socket. Tests override the calls that they want to change."""
 
     def __init__(self, *args, **kwargs):
         self.real = kwargs.pop("real", None) or RealSocket(*args, **kwargs)
@@ -18,26 +18,26 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """The system's own socket, in Python 2 and PySocks: it is this that stands for it. Jython counts its own."""
+        """Return this stand-in, instead of the system's socket that Python 2 and PySocks have. Jython needs its own."""
         return self.real._sock if JYTHON else self
 
     def accept(self):
         sock, peer = self.real.accept()
-        # Python 3 makes the accepted socket with socket.socket, which is the stand-in already.
+        # Python 3's accept() makes the new socket with socket.socket, which is already the stand-in.
         return (sock if isinstance(sock, StandIn) else type(self)(real=sock)), peer
 
 
 def connect_ex_of(cls, sock):
-    """connect_ex as cls has it, for a class that overrides it."""
+    """Return the connect_ex() of cls for sock, whose class is derived from cls and overrides it."""
     if hasattr(cls, "connect_ex"):
         return lambda address: cls.connect_ex(sock, address)
     return sock.__getattr__("connect_ex")
 
 
 def passing_calls(pass_on):
-    """A stand-in whose every call goes through pass_on(name, call), the making of a socket included.
+    """Return a stand-in class that makes every call through pass_on(name, call), even the call that makes a socket.
 
-    The name of a call on an accepted socket begins with "accepted ".
+    For a call on an accepted socket, the name begins with "accepted ".
     """
 
     class Passing(StandIn):
@@ -45,7 +45,7 @@ def passing_calls(pass_on):
             def make():
                 StandIn.__init__(self, *args, **kwargs)
 
-            # An accepted socket, which is given by name, is part of the call to accept, with what Python calls on it.
+            # Only an accepted socket has keyword arguments. Making it, and Python's calls on it, belong to accept().
             self.role = None if kwargs else ""
             make() if kwargs else pass_on("socket", make)
 
@@ -64,7 +64,7 @@ def passing_calls(pass_on):
 
 
 class Unconnected(StandIn):
-    """Its connect is under way for good, as where a firewall drops what it sends."""
+    """A stand-in whose connect never completes, as if a firewall dropped its packets."""
 
     def connect_ex(self, address):
         return errno.EINPROGRESS
@@ -74,7 +74,7 @@ class Unconnected(StandIn):
 
 
 class Clock(object):
-    """Goes on by what hurried stand-ins wait for in vain, which takes no time, and by what a test adds."""
+    """A clock that advances only when a wait of a hurried stand-in times out. Such a wait takes almost no real time."""
 
     def __init__(self):
         self.seconds = 0.0
@@ -83,7 +83,7 @@ class Clock(object):
         return self.seconds
 
     def hurried(self, cls=StandIn):
-        """A stand-in that has no wait last."""
+        """Return a stand-in class whose waits, if nothing has arrived yet, time out almost at once."""
         clock = self
 
         class Hurried(cls):
@@ -95,7 +95,7 @@ class Clock(object):
 
             def settimeout(self, seconds):
                 self.timeout = seconds
-                # Jython's threads have to come to their turn.
+                # Jython's threads need some time to run.
                 self.real.settimeout(max(seconds / 50.0, 0.001) if seconds and JYTHON else seconds)
 
             def accept(self):
@@ -106,7 +106,7 @@ class Clock(object):
 
             def waiting(self, call):
                 try:
-                    # Where nobody is there a wait takes a millisecond at least.
+                    # If nothing has arrived, a real wait would take at least a millisecond.
                     if self.timeout and not JYTHON and not select.select([self.real], [], [], 0)[0]:
                         raise socket.timeout("timed out")
                     return call()

@@ -1,4 +1,4 @@
-"""What else is on a machine: processes that connect to our port, listeners that do not answer, ports that refuse."""
+"""Strangers that connect to our port, listeners that do not answer, and ports that refuse a connection."""
 
 import os
 import select
@@ -15,7 +15,7 @@ if JYTHON:
 SPOKEN = b"I am a stranger."  # as many bytes as a nonce has
 
 
-# What a stranger does when it is connected.
+# The kinds of strangers: each function runs when the stranger is connected.
 KINDS = [
     lambda stranger: None,
     lambda stranger: stranger.close(),
@@ -34,12 +34,12 @@ def stranger_to(address, family):
 
 
 def await_connection(listener):
-    """Return when there is one to accept: Jython's threads might put a later one before it."""
+    """Wait until a connection can be accepted. Otherwise Jython's threads might put a later one before it."""
     assert select.select([listener], [], [], 10)[0]
 
 
 def after_strangers(kinds, cls=StandIn):
-    """A stand-in to whose listeners strangers of these kinds connect before our own client does; and the strangers."""
+    """Return a stand-in class and a list of strangers. These kinds connect to each listener before our client does."""
     strangers = []
 
     class AfterStrangers(cls):
@@ -55,7 +55,7 @@ def after_strangers(kinds, cls=StandIn):
 
 
 def full_listener(family, host):
-    """A listener whose backlog is full, so that it answers no further client; and what fills it."""
+    """Return a listener with a full backlog, so that it answers no further client, and the sockets that fill it."""
     listener = RealSocket(family, socket.SOCK_STREAM)
     listener.bind((host, 0))
     listener.listen(0)
@@ -67,9 +67,9 @@ def full_listener(family, host):
 
 
 def closed_port(family, host):
-    """A port that nobody else is given until what holds it is closed, and that refuses to be connected to."""
+    """Return a socket and its port, which refuses connections. Nobody else gets the port until the socket is closed."""
     if JYTHON:
-        # Its own sockets have no port before they listen, and close in another thread.
+        # Jython's own sockets have no port before they listen, and another thread closes them.
         holder = Socket()
         holder.bind(InetSocketAddress(host, 0))
         return holder, holder.getLocalPort()
@@ -79,14 +79,14 @@ def closed_port(family, host):
 
 
 def connect_and_reset(family, address, port=0):
-    """Connect there, send something, and reset the connection; the port that it came from, which is free again.
+    """Connect to address, send something, and reset the connection. Return the stranger's port, which is free again.
 
-    A port that is given may be another socket's that shares it.
+    If port is given, it may be the port of another socket, which must share it by SO_REUSEADDR.
     """
     stranger = RealSocket(family, socket.SOCK_STREAM)
     if port:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Bound first, for a port that is not in TIME_WAIT either, and so can be bound again.
+    # Bind before connecting: bind() chooses a port that is not in TIME_WAIT either, so it can be bound again.
     stranger.bind((address[0], port))
     stranger.connect(address)
     port = stranger.getsockname()[1]
@@ -96,7 +96,7 @@ def connect_and_reset(family, address, port=0):
 
 
 class Flooder(object):
-    """The stranger in a process of its own."""
+    """A stranger in a process of its own, which runs flooder.py."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -107,7 +107,7 @@ class Flooder(object):
         )
 
     def flood(self, host, port):
-        """Keep connecting there; return when a connection stands."""
+        """Make the process connect to this address in a loop. Return after the first connection."""
         self.process.stdin.write("%s %d\n" % (host, port))
         self.process.stdin.flush()
         assert self.process.stdout.readline().strip() == "connected"

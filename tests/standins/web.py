@@ -1,4 +1,4 @@
-"""Programs that start others: a process pool, and the servers of a web app. For Python 3."""
+"""Programs that start other processes: a process pool, and servers of a web app. For Python 3."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-# The program itself makes no loop; each process does as it imports the program, and in its job.
+# The main process makes no event loop. A worker makes one if it imports the program, and one in its job.
 POOL = """
 import asyncio, concurrent.futures, multiprocessing, sys
 
@@ -44,15 +44,15 @@ each_server = pytest.mark.parametrize("arguments", [[], ["--workers", "2"], ["--
 
 
 def assert_serves(folder, python, arguments, error):
-    """A server that python starts serves a page with us. Without us it prints this error, if there is one."""
+    """Check that a server run by python serves a page with us, and without us prints the error, if one is given."""
     (folder / "app.py").write_text(APP)
     with started(folder, [*python, "-m", "backports_socketpair", "-m", "uvicorn", *arguments]) as (server, address):
         assert page(address, server) == b"served"
     if error:
         with started(folder, [*python, "-m", "uvicorn", *arguments]) as (server, _):
-            told = []  # its processes may go on
-            while error.encode() not in b"".join(told):
-                told.append(server.stdout.readline() or pytest.fail(b"".join(told).decode()))
+            output = []  # some of its processes may keep running
+            while error.encode() not in b"".join(output):
+                output.append(server.stdout.readline() or pytest.fail(b"".join(output).decode()))
 
 
 @contextlib.contextmanager
@@ -65,13 +65,13 @@ def started(folder, command):
     try:
         yield server, "http://127.0.0.1:%s/" % port
     finally:
-        with contextlib.suppress(ProcessLookupError):  # it and its workers have ended already
+        with contextlib.suppress(ProcessLookupError):  # the server and its workers have ended already
             os.killpg(server.pid, signal.SIGKILL)
         server.communicate()
 
 
 def page(address, server):
-    """What is served there, as soon as the server answers."""
+    """Return the page at address, as soon as the server answers."""
     opener = build_opener(ProxyHandler({}))
     deadline = default_timer() + 60
     while True:
@@ -80,5 +80,5 @@ def page(address, server):
         except OSError:
             assert server.poll() is None, server.communicate()[0]
             assert default_timer() < deadline
-            # There is no event to await: a worker listens after all that it says, and a relay accepts in its place.
+            # There is no event to wait for: a worker listens after its last output, and a relay accepts before that.
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What may become of the client's connection in one attempt, and which strangers may come."""
+"""The possible fates of the client's connection in one attempt, and the kinds of strangers."""
 
 import itertools
 from collections import namedtuple
@@ -7,13 +7,13 @@ Fate = namedtuple(
     "Fate",
     "name"
     " result"  # "direct", "relayed", "refused", "lost", "timed out" or "port refused"
-    " arrives"  # seconds until the listener can accept it
+    " arrives"  # seconds until the listener can accept the connection
     " connected"  # seconds until the client is connected
-    " fails"  # seconds until connect fails or the connection is reset, or "read": as soon as the nonce is read
+    " fails"  # seconds until connect fails or the connection is reset, or "read": when the nonce has been read
     " relay"  # what the relay does: "eager", "lazy" (it waits for the first byte), ...
-    " takes"  # seconds that the relay takes
-    " refuses"  # the call that is refused a port; "connecting": connect fails later
-    " only_usual",  # whether this happens only at the usual address
+    " takes"  # seconds that the relay waits before it connects to the listener or hangs up
+    " refuses"  # the call that fails because no port is free; "connecting": connect fails later
+    " only_usual",  # whether only an attempt at the usual address has this fate
 )
 NOTHING = dict.fromkeys(Fate._fields, None)
 
@@ -30,7 +30,7 @@ def relayed(name, relay, takes, connected=0.0002, result="relayed", only_usual=F
     return fate(name, result, connected=connected, relay=relay, takes=takes, only_usual=only_usual)
 
 
-# Time is virtual, but each wait of 20 ms is simulated.
+# Time is virtual, but the model simulates each wait of at most 20 ms. So longer times make the tests slower.
 SOON, LATE, VERY_LATE = 0.0002, 0.1, 1.2
 A_BYTE = 0.005  # seconds for each byte, in the relay that trickles
 HESITATION = 0.004  # seconds, in the relay that hesitates
@@ -48,16 +48,16 @@ NO_PORT = [
     fate("port refused by %s" % call, "port refused", fails=SOON, refuses=call)
     for call in ("bind", "listen", "connect", "connecting")
 ]
-# An attacker's socket has met the client (a simultaneous open): the client has the listener's address for its peer, and
+# An attacker's socket has met the client (a simultaneous open). The client's peer has the listener's address, but
 # the listener never sees the client. The attacker can do this only at an address that it knows.
 CAUGHT = relayed("caught", "eager", 0, 0, only_usual=True)
 CAUGHT_AND_REPLACED = relayed("caught and reset, and its port taken", "replacing", 0, 0, "lost", only_usual=True)
-# It hides that socket when it has the nonce, and then connects to the listener, from the client's address if it can.
+# When the attacker has the nonce, it hides that socket, and connects to the listener, from the client's port if it can.
 TWIN = relayed("caught, and its twin sends the nonce", "twin", 0.001, 0, only_usual=True)
 
-# One of each kind, for all orders of them in a row of attempts.
+# One fate of each kind. The tests combine them in rows of attempts, in all orders.
 KINDS = [AT_ONCE, REFUSED, RESET, NO_PORT[0], RELAYED, LAZY, CAUGHT, CAUGHT_AND_REPLACED, TWIN]
-# Those that make a pair within milliseconds.
+# Fates that make a pair within milliseconds.
 QUICK_PAIRS = [AT_ONCE, ACCEPTED_FIRST, CONNECTED_FIRST, RELAYED, LAZY, HESITANT]
 FATES = [
     CONNECTED_FIRST,
@@ -70,7 +70,7 @@ FATES = [
     relayed("relayed by one that resets", "resetting", 0.1, result="lost"),
     relayed("relayed by one that never connects on", "never", 0, result="timed out"),
     relayed("caught, and handed on from the first byte on", "lazy", 0.001, only_usual=True),
-    # Ports run out at one address: asyncio leaves each of them in TIME_WAIT.
+    # The ports of one address can run out: each pair of asyncio leaves one in TIME_WAIT.
     NO_PORT[0]._replace(name="ports used up at the usual address", only_usual=True),
     REFUSED._replace(name="the usual address rejects", only_usual=True),
     NEVER._replace(name="the usual address drops", only_usual=True),
@@ -87,7 +87,7 @@ FATES += [
     for details in itertools.product(("eager", "lazy"), (SOON, LATE), (0.001, 0.2))
 ]
 
-# Rows of fates, one for each attempt; after the last, the first follows.
+# Rows of fates, one fate for each attempt. After the last fate, the row starts again.
 ROWS = [
     [direct("very late", VERY_LATE, VERY_LATE)],
     [relayed("relayed by one that takes a second", "eager", 1.0)],
@@ -99,5 +99,5 @@ ROWS = [
 ]
 
 STRANGERS = ["silent", "half", "wrong", "wrong later", "closing", "resetting", "pending"]
-# Seconds from listen() until a stranger comes. The first is before the client.
+# Seconds from listen() until a stranger connects. At the first moment, the client has not connected yet.
 MOMENTS = [0.0, 0.0015, 0.06]

@@ -1,4 +1,4 @@
-"""What stands for the modules socket, select and os, in the world that is given to install()."""
+"""Stand-ins for the modules socket, select and os. They act in the world that is given to install()."""
 
 import errno
 import os
@@ -19,9 +19,9 @@ class Socket(object):
         world = self.world
         assert (family, type, proto) == (world.family, socket.SOCK_STREAM, 0)
         self.system, self.timeout, self.options = world.system, world.timeout, []
-        self.closed = 0  # how often
+        self.closed = 0  # number of calls of close()
         self.end, self.state = end, "accepted" if end else "new"
-        self.is_ready = False  # a client is connected, in the kernel
+        self.is_ready = False  # the kernel has connected this client
         self.number = 0  # the error of a client that failed
         self.has_reported = False  # connect_ex() has reported the connection
         self.received = 0
@@ -131,12 +131,12 @@ class Socket(object):
         if end.kind == "pending":
             number = system.pending[end.peer[1] % len(system.pending)]
         if number:
-            if number not in (errno.ENOTCONN, 10057):  # these also mean that nobody has come
+            if number not in (errno.ENOTCONN, 10057):  # these can also mean that no connection has arrived
                 attempt.failed = number
             raise socket.error(number, "of the new connection")
         attempt.held += 1
         attempt.most_held = max(attempt.most_held, attempt.held)
-        # Some systems have no address if the peer has gone.
+        # Some systems return no address if the peer has gone.
         return Socket(world.family, end=end), None if end.is_reset else self.reported(end.peer)
 
     # The connection
@@ -192,7 +192,7 @@ class Socket(object):
         return len(data[: self.world.at_once])
 
     def send_failed(self):
-        """Return the error of a client that failed. Where it is not connect's, only SO_ERROR has that one."""
+        """Return send()'s error after connect failed. If it is not connect's, only SO_ERROR reports connect's."""
         if self.number and self.system.send_failed:
             return self.system.send_failed
         number, self.number = self.number, 0
@@ -226,7 +226,7 @@ class Socket(object):
 
 
 class Sockets(object):
-    """What the module gets for the module socket."""
+    """A stand-in for the module socket."""
 
     error, timeout, inet_ntoa = socket.error, socket.timeout, staticmethod(socket.inet_ntoa)
     AF_INET, AF_INET6, SOCK_STREAM = AF_INET, AF_INET6, socket.SOCK_STREAM
@@ -252,7 +252,7 @@ class Select(object):
 
 
 def install(copy, world):
-    """Give this copy of the module what it imports, in this world."""
+    """Put this copy of the module into this world: replace its imports, its clock and the exclusive-port option."""
     Socket.world = world
     copy.socket, copy.select, copy.os, copy._now = Sockets, Select, Os, world.now
     Os.name = world.system.os_name

@@ -1,4 +1,4 @@
-"""The systems in one table, with the source of each fact."""
+"""A table of the modelled systems, with the source of each fact."""
 
 import errno
 from collections import namedtuple
@@ -7,26 +7,26 @@ Facts = namedtuple(
     "Facts",
     "name"
     " os_name"  # os.name
-    " platform"  # sys.platform, if the module asks for it
+    " platform"  # sys.platform; None: leave it as it is
     # the client
-    " under_way"  # what connect_ex() returns
+    " under_way"  # the result of connect_ex() while the client connects
     " refused"  # the error of a refused connection
     " too_soon"  # the error of send() and recv() before the client is connected
     " send_failed"  # the error of send() after a refused connection; None: the same as connect's
     " must_ask"  # whether connect_ex() must report the connection before send() works
     " must_poll"  # whether only a poll for writing completes a connect
-    " reports_loss"  # whether a client that was reset is told by SO_ERROR and send()
+    " reports_loss"  # whether SO_ERROR and send() report that the client was reset
     # an accepted socket
-    " reset"  # what accept() raises for a connection that was reset; None: it returns the connection
-    " pending"  # what accept() raises for a connection with another error
-    " gone"  # what every call on a connection that was reset raises, if all do
-    " close"  # ... and close()
-    " dead_peer"  # what getpeername() of a connection that was reset raises; None: it returns None
+    " reset"  # the error of accept() for a connection that was reset; None: it returns the connection
+    " pending"  # the errors of accept() for a connection with another error
+    " gone"  # the error of every call on a connection that was reset, if all calls fail
+    " close"  # the error of close() on such a connection
+    " dead_peer"  # the error of getpeername() on such a connection; None: it returns None
     " reads_after_reset"  # whether bytes from before the reset can be read
     # addresses
-    " hides_host"  # whether getsockname() returns 0.0.0.0 and the port
-    " mapped"  # what setsockopt() raises for an IPv6 socket that shall have a mapped address
-    " ports_refused"  # what bind(), listen() and connect() say if no port is free; bind() says the first
+    " hides_host"  # whether getsockname() returns 0.0.0.0 or :: instead of the host
+    " mapped"  # the error of setsockopt() that prepares an IPv6 socket for a mapped address
+    " ports_refused"  # the errors of bind(), listen() and connect() if no port is free; bind() raises the first
     " has_127",  # whether the other addresses of 127.0.0.0/8 are loopback addresses too
 )
 
@@ -35,7 +35,7 @@ WINSOCK_NUMBERS = {"EAGAIN": 10035, "ECONNRESET": 10054, "EADDRNOTAVAIL": 10049,
 
 class System(Facts):
     def number(self, name):
-        """Return this system's number of an error that all systems have."""
+        """Return this system's number for an error that all systems have."""
         return WINSOCK_NUMBERS[name] if self.refused == 10061 else getattr(errno, name)
 
     def has_only_usual(self, is_ipv6):
@@ -65,7 +65,7 @@ UNIX = System(
     has_127=True,
 )
 
-# Winsock's documentation of accept() and connect(). The ports' numbers are from reports of event loops on Windows.
+# Sources: Winsock's documentation of accept() and connect(); for ports_refused, reports of event loops on Windows.
 WINSOCK = UNIX._replace(
     name="Winsock",
     os_name="nt",
@@ -80,21 +80,21 @@ WINSOCK = UNIX._replace(
 )
 
 SYSTEMS = [
-    # connect(2), accept(2), getpeername(2), and strace on Linux 6.
+    # Sources: connect(2), accept(2), getpeername(2), and strace on Linux 6.
     UNIX._replace(
         name="Linux",
         pending=[errno.EPERM, errno.EHOSTUNREACH, errno.ENETDOWN],
         reads_after_reset=True,
         too_soon=errno.EAGAIN,
     ),
-    # FreeBSD's accept(2) and close(2), and macOS's getpeername(2). lo0 has 127.0.0.1 alone.
+    # Sources: FreeBSD's accept(2) and close(2), and macOS's getpeername(2). The interface lo0 has only 127.0.0.1.
     UNIX._replace(name="BSD", reset=errno.ECONNABORTED, close=errno.ECONNRESET, dead_peer=errno.EINVAL, has_127=False),
     WINSOCK,
-    # getsockname() below a layered provider, from reports of CPython's fallback on Windows.
+    # Source: reports of CPython's fallback on Windows. A layered provider changes the result of getsockname().
     WINSOCK._replace(name="Winsock, layered", hides_host=True),
-    # Seen under Wine 8 and 10. Until Python 3.4, accept() says ENOTCONN if the peer has gone.
+    # Observed under Wine 8 and 10. Until Python 3.4, accept() raises ENOTCONN if the peer has gone.
     WINSOCK._replace(name="Wine", send_failed=10053, reset=None, pending=[10053, errno.ENOTCONN], dead_peer=None),
-    # Jython 2.7.3's _socket.py, and seen: an accepted socket says EBADF if its peer has gone.
+    # Source: Jython 2.7.3's _socket.py. Observed: calls on an accepted socket raise EBADF if its peer has gone.
     UNIX._replace(
         name="Jython",
         os_name="java",
@@ -107,6 +107,6 @@ SYSTEMS = [
     ),
 ]
 if hasattr(errno, "ENOTSUP"):
-    # Seen on CPython 3.14 and wasmtime 46. SO_ERROR is EINPROGRESS until a poll for writing.
+    # Observed on CPython 3.14 and wasmtime 46. SO_ERROR is EINPROGRESS until a poll for writing.
     WASI = UNIX._replace(name="WASI", platform="wasi", too_soon=errno.ENOTSUP, must_poll=True, mapped=errno.ENOPROTOOPT)
     SYSTEMS.append(WASI)

@@ -1,4 +1,4 @@
-"""Time, the kernel's connections, strangers, and relays."""
+"""The parts of the model outside the module: time, the kernel's connections, strangers and relays."""
 
 import heapq
 import itertools
@@ -8,11 +8,11 @@ import socket
 from standins.model.fates import A_BYTE, AT_ONCE, HESITATION, MOMENTS
 
 A_CALL = 2e-6  # seconds that each call takes
-MOST = 64  # candidates that may be kept
+MOST = 64  # candidates that the module may keep
 AF_INET, AF_INET6 = socket.AF_INET, getattr(socket, "AF_INET6", None)
-USUAL, SPELT = {AF_INET: "127.0.0.1", AF_INET6: "::1"}, "0:0:0:0:0:0:0:1"  # as Jython has it
+USUAL, SPELT = {AF_INET: "127.0.0.1", AF_INET6: "::1"}, "0:0:0:0:0:0:0:1"  # as Jython spells ::1
 EVERYWHERE = {AF_INET: "0.0.0.0", AF_INET6: "::"}
-UNKNOWN = {AF_INET: r"127\.\d+\.\d+\.1$", AF_INET6: r"::ffff:127\.\d+\.\d+\.1$"}
+RANDOM_HOST = {AF_INET: r"127\.\d+\.\d+\.1$", AF_INET6: r"::ffff:127\.\d+\.\d+\.1$"}
 
 
 class End(object):
@@ -22,8 +22,8 @@ class End(object):
         self.local, self.peer, self.kind = local, peer, kind
         self.other = None
         self.incoming = self.sent = b""
-        self.is_finished = self.is_reset = self.is_closed = False  # is_finished: nothing more comes
-        self.pass_on = self.ended = None  # of a relay: take the bytes that come, and the end of the stream
+        self.is_finished = self.is_reset = self.is_closed = False  # is_finished: nothing more arrives
+        self.pass_on = self.ended = None  # callbacks for bytes that arrive, and for the end of the stream
 
     def send(self, data):
         self.sent += data
@@ -50,19 +50,19 @@ def connection(local, peer, kind):
 
 
 class World(object):
-    """The surroundings of one call."""
+    """The system, the fates and the strangers that one call of the function meets."""
 
-    crowd = 0  # this many silent strangers come before the client
-    crowd_later = 0  # ... and soon after it
-    flood = 0  # ... and before it, each of which comes again when it is closed
+    crowd = 0  # number of silent strangers that come before the client
+    crowd_later = 0  # number of silent strangers that come soon after the client
+    flood = 0  # number of strangers that come before the client, and again when they are closed
     family = AF_INET
     clock = "runs"  # or "stands still" or "is set back"
-    late = 0  # seconds that each wait that times out ends late
-    at_once = 16  # bytes that one send takes
-    timeout = None  # the default one
+    late = 0  # seconds by which each wait that times out ends late
+    at_once = 16  # bytes that one send() accepts at most
+    timeout = None  # the default timeout
     descriptors = 1000
-    lacks = "EMFILE"  # the error if there is no further one
-    margin = 0.1  # seconds that an attempt may take longer than it must
+    lacks = "EMFILE"  # the error if no descriptor is free
+    margin = 0.1  # seconds by which an attempt may differ from the expected time
 
     def __init__(self, system, fates, strangers=(), **more):
         self.system, self.fates, self.strangers = system, fates, strangers
@@ -96,7 +96,7 @@ class World(object):
             self.happen()
 
     def wait(self, seconds, until=lambda: False):
-        """Let so many seconds pass, or less if until() becomes true, which is returned."""
+        """Let this many seconds pass, or fewer if until() becomes true. Return whether it does."""
         end = self.time + seconds
         while not until():
             if not self.events or self.events[0][0] > end:
@@ -134,17 +134,17 @@ class Attempt(object):
 
     def __init__(self, world, number):
         self.world, self.number, self.started = world, number, world.time
-        self.made = 0  # sockets
+        self.made = 0  # number of sockets
         self.usual = SPELT if world.system.must_ask and world.family == AF_INET6 else USUAL[world.family]
         self.host = self.listener = self.address = self.ours = self.client = self.own_end = None
         self.has_tried_address = False
-        self.bound = 0  # the listener and the client
+        self.bound = 0  # number of bound sockets: the listener, then the client
         self.is_client_everywhere = False  # whether nobody else can have the client's port
-        self.queue = []  # ends to be accepted
-        self.failed = None  # the error, if it has nothing to do with the client
-        self.held = self.most_held = 0  # accepted and not closed
-        self.may_keep = MOST  # candidates
-        self.decided = set()  # held, although they cannot be the client's any more
+        self.queue = []  # the accept queue
+        self.failed = None  # the error, if the client did not cause it
+        self.held = self.most_held = 0  # connections that are accepted and not closed
+        self.may_keep = MOST  # candidates that the module may keep from now on
+        self.decided = set()  # accepted sockets that have all 16 bytes, an error or the end
         self.rejected_too_soon = set()
 
     @property
@@ -156,14 +156,14 @@ class Attempt(object):
         return self.made == 1 and self.has_tried_address
 
     def binds(self, host):
-        """Check that every second attempt is at another address. At the usual one, the client may be at all of them."""
+        """Check that every second attempt tries another address. At the usual one, the client may bind the wildcard."""
         world = self.world
         if self.host is None:
             is_tried = world.family == AF_INET or world.system.os_name == "posix"
-            is_unknown = self.number % 2 and is_tried and not self.has_tried_address
-            assert re.match(UNKNOWN[world.family], host) if is_unknown else host == self.usual, host
+            is_random_host = self.number % 2 and is_tried and not self.has_tried_address
+            assert re.match(RANDOM_HOST[world.family], host) if is_random_host else host == self.usual, host
             self.host = host
-            self.has_tried_address = is_unknown and self.fate.refuses != "bind"
+            self.has_tried_address = is_random_host and self.fate.refuses != "bind"
             if self.has_tried_address:
                 if world.system.has_127:
                     return
@@ -186,7 +186,7 @@ class Attempt(object):
         for number in range(world.flood):
             self.stranger_comes("coming again", number)
         for number, (kind, moment) in enumerate(world.strangers, 1000):
-            # Those that make accept() fail come to three attempts at most, since each is elsewhere.
+            # Strangers that make accept() fail come to three attempts at most, since each attempt is at another port.
             if self.number < 3 or kind not in ("pending", "resetting"):
                 world.after(moment, self.stranger_comes, kind, number)
 
@@ -235,7 +235,7 @@ class Attempt(object):
 
 
 class Relay(object):
-    """It is connected with the client, and connects on to the listener."""
+    """A relay, or an attacker, that is connected to the client and makes its own connection to the listener."""
 
     def __init__(self, attempt, near):
         self.attempt, self.world, self.near = attempt, attempt.world, near
@@ -245,7 +245,7 @@ class Relay(object):
         kind = "attacker" if attempt.fate.only_usual else "own"
         self.far, attempt.own_end = connection(address, attempt.address, kind)
         self.held = b""
-        self.last_byte = 0  # when it goes on, in the relay that trickles
+        self.last_byte = 0  # when the relay that trickles passes it on
         self.has_begun = self.is_connected_on = False
         self.near.pass_on = self.forward
         self.far.pass_on = self.near.send

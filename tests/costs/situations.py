@@ -118,7 +118,7 @@ def _(sock, address, connect):
     return connect(address)
 
 
-@before_connect("a stranger's reset connection has our client's port")
+@before_connect("our client gets the port of a stranger's reset connection")
 def _(sock, address, connect):
     if not strangers:
         strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))  # so that this happens only once
@@ -149,7 +149,7 @@ SITUATIONS["default timeout 7.5"] = lambda make: default_timeout(make, 7.5)
 SITUATIONS["default timeout 0"] = lambda make: default_timeout(make, 0.0)
 
 failing_once("bind fails once", "bind", 10013 if WINDOWS else errno.EADDRINUSE)
-failing_once("accept raises a stranger's error once", "accept", errno.ECONNABORTED if WINDOWS else errno.EPROTO)
+failing_once("accept fails once because of a stranger", "accept", errno.ECONNABORTED if WINDOWS else errno.EPROTO)
 
 
 def relayed(make, how):

@@ -73,7 +73,7 @@ def test_eight_threads_wake_the_client_eight_hundred_times(client):
     for waker in wakers:
         waker.join()
     done.set()
-    client.wakeup()  # after all the others, this one is not lost
+    client.wakeup()  # now the poller either sees done, or is woken
     poller.join(SECONDS)
     assert not poller.is_alive()
     assert len(wakened) == 800

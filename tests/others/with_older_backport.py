@@ -1,4 +1,4 @@
-"""Tests of the withdrawn backports.socketpair, as kafka-python 2.0.2 vendors it, and ours in one program.
+"""Tests of a program that has our file and the withdrawn backports.socketpair, which kafka-python 2.0.2 vendors.
 
 kafka.sh runs them, with the unmodified release on the path.
 """

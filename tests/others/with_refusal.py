@@ -1,6 +1,6 @@
 """Tests of programs under a sandbox's system call filter: asyncio, trio, gevent, uvicorn, joblib, Jupyter, pip.
 
-For Linux on x86-64. The programs work with install(), -m or --enable. Most also run without us, and fail.
+For Linux on x86-64. The programs work with install(), -m or --enable. Most tests also check that they fail without it.
 """
 
 import os
@@ -75,7 +75,7 @@ print(reader.get(timeout=10).decode())
 """
 
 INSTALL = "import backports_socketpair; backports_socketpair.install()\n"
-# In the sandbox that refuses send, trio and forkserver fail even with us: it also refuses setsockopt, which trio calls,
+# There is no "trio, send" or "forkserver, send": a sandbox that refuses send also refuses setsockopt, which trio calls,
 # and bind, which forkserver calls.
 PROGRAMS = {
     "asyncio": (ASYNCIO, "children", []),
@@ -131,6 +131,11 @@ def test_program_without_pairs_survives_a_killing_filter(tmpdir):
     assert python.run(*killing, "-m", "pip", "--version")[0] == 0
     assert python.run(*killing, "-m", "backports_socketpair", "-c", "import socket")[0] == 0
     assert python.run(*killing, "-c", "import socket; socket.socketpair()")[0] == -signal.SIGSYS
+
+
+def test_program_that_sets_the_fallback_survives_a_killing_filter():
+    program = "import backports_socketpair, socket\nsocket.socketpair = backports_socketpair.fallback_socketpair\n"
+    assert run_refused("-c", program + ASYNCIO, options=["--kill"]) == "RAN\n"
 
 
 @pytest.mark.parametrize("options", [[], ["--with", "ENOSYS"], ["--send"]], ids=" ".join)

@@ -24,8 +24,8 @@ def asyncio(*names):
 
 PYTEST = ["pytest", "-p", "recorded", "-p", "no:cacheprovider", "--tb=line"]
 TRIO = PYTEST + ["-p", "trio._tests.pytest_plugin", "-p", "no:anyio", "--skip-optional-imports", "--pyargs"]
-# The tests of sockets, event loops, threads and processes, except a class that waits five seconds at a time until no
-# more UDP fits. The plugin unraisableexception blames the running test for what an earlier test's object left open.
+# The tests of sockets, event loops, threads and processes, except a class that fills UDP buffers, and then waits for
+# five seconds. The plugin unraisableexception blames the running test for an object that an earlier test left open.
 ANYIO = PYTEST + ["-p", "no:unraisableexception", "--deselect=tests/test_sockets.py::TestUDPSocketBackpressure"]
 ANYIO += ["tests/streams/test_tls.py"]
 ANYIO_TESTS = ["eventloop", "from_thread", "signals", "sockets", "subprocesses", "to_process", "to_thread"]
@@ -92,7 +92,7 @@ def anyio_sources(folder):
 
 
 def differences(name, start):
-    """Run all of a suite over both kinds of pairs at once, and return the tests whose outcomes differ."""
+    """Run a suite with both kinds of pairs at once, and return the tests that differ. Of CPython's, return failures."""
     tests, _, least = SUITES[name]
     if name == "cpython":  # every test must pass, so one run is enough
         ours = start("ours", tests)()

@@ -9,10 +9,10 @@
 #     tests/pythons/run.sh pypy27 -m pytest      Debian bullseye's PyPy for Python 2.7
 #     tests/pythons/run.sh unstable COMMAND...   any command in Debian unstable, which has these Pythons and Wine
 #
-# At the first call, build.sh builds all of them in ~/.cache/backports_socketpair (or $PYTHONS). The root directories
-# show this machine's folders under their own paths. Except for Debian unstable's Pythons, this checkout's src and the
-# folders in $MORE_PATH (separated by ":") are on the module path, pytest is installed, and $PYTEST_ADDOPTS turns off
-# those of its features that do not work there. The Pythons for Windows from 3.8 on also have uvicorn.
+# At the first call, build.sh builds all of them in ~/.cache/backports_socketpair (or $PYTHONS). Commands in
+# Debian unstable or bullseye see this machine's folders at the same paths. All Pythons but Debian unstable's have
+# pytest, and on the module path src and the folders in $MORE_PATH (separated by ":"). $PYTEST_ADDOPTS turns off the
+# features of pytest that do not work there. The Pythons for Windows from 3.8 on also have uvicorn.
 set -euo pipefail
 
 PYTHONS=${PYTHONS:-$HOME/.cache/backports_socketpair}

@@ -2,7 +2,7 @@
 
     attacker.py twin|late|early|heir|relay|reset 4|6 FIRST-PORT LAST-PORT
 
-It reads one command per line and acts. Then it prints how many clients it has met and served so far:
+After each command, which is one line, it prints how many clients it has met so far. The commands:
 
     prepare           before the victim binds a socket;
     before PORT HOST PORT
@@ -17,11 +17,11 @@ It relies on these facts, all observed on Linux 6.18:
   listener's port is connecting to the client's port, it meets the client: the two connect to each other.
 - A socket that is bound to a port at all addresses, and is connecting elsewhere, conflicts with no socket at loopback.
   After connect(AF_UNSPEC) it can connect from the loopback address, even if another socket is bound there.
-- With IP_MINTTL 255 a socket ignores packets that are not from neighbours. Loopback's are not, so it sees no refusal.
+- With IP_MINTTL 255 a socket ignores packets with a lower TTL. Packets on loopback have one, so it sees no refusal.
 - A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
   device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
-- A connection in TIME_WAIT hides older connections with the same addresses and ports from a new one that asks for them.
-  It lets packets that open a connection through to the listener.
+- While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can use
+  these, too. Packets that open a connection still reach the listener.
 - A socket with a TCP_MD5SIG key signs the packets that it sends. A socket without a key drops signed packets.
 - A client that was reset still reports its port, although the system gives that port to any socket that asks for it.
 
@@ -100,7 +100,7 @@ def await_state(state, *socks):
 
 
 def half_close(sock, peer):
-    """Shut sock down and make it ignore its peer. Closing it then puts it into TIME_WAIT, with or without its peer."""
+    """Shut sock down and make it ignore its peer. Closing it then puts it into TIME_WAIT, whatever its peer does."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_RESET)
     sock.shutdown(socket.SHUT_WR)
     peer.send(b"acknowledges the end at once")
@@ -141,7 +141,7 @@ def hold(port, number=1):
 
 
 class Twin:
-    """An attacker that leaves the system two ports, for a listener and a client, and connects to both itself.
+    """An attacker that takes all ports but two, which a listener and a client then get, and connects to both.
 
     It attacks a client that is not bound before it connects. Then the listener's peer has the client's address and
     port, and the client's peer has the listener's.

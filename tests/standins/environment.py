@@ -21,7 +21,7 @@ for folder in {1!r}:
 
 
 def base_python():
-    """Return the Python outside of any virtual environment, because inside there is no user's site-packages."""
+    """Return the Python outside of any virtual environment: only there Python reads the user's site-packages."""
     prefix = getattr(sys, "base_prefix", sys.prefix)
     if prefix == sys.prefix or JYTHON:
         return sys.executable
@@ -30,7 +30,7 @@ def base_python():
 
 
 class Environment(object):
-    """A Python with two site-packages in this folder. A usercustomize.py in the user's sets up the other."""
+    """A Python with two site-packages in this folder: the user's, and one that a usercustomize.py there sets up."""
 
     def __init__(self, folder):
         self.site = folder.mkdir("site-packages")
@@ -48,7 +48,7 @@ class Environment(object):
         return {"python": base_python(), "env": environment}
 
     def set_site(self, site, read=None):
-        """Make site the site-packages. Python reads the folders in read (default: self.site), besides the user's."""
+        """Make sysconfig report site. At start-up Python reads the folders in read (default: self.site), too."""
         starts = STARTS.format(str(site), [str(self.site)] if read is None else read)
         self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 

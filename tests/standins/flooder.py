@@ -1,7 +1,7 @@
 """A stranger in a process of its own: connects in a loop to each address that it reads.
 
 It reads a host and a port per line. It connects there until a connection fails, keeps at most 32 connections open, and
-sends bytes on each. It prints a line after the first connection.
+sends bytes on each. It prints a line after the first attempt to connect.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""Stand-ins for socket.socket that pass on to a real socket each call that they do not change, and a clock."""
+"""A clock, and stand-ins for socket.socket. They pass each call that they do not change to a real socket."""
 
 import errno
 import select
@@ -18,7 +18,7 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """Return this stand-in, instead of the system's socket that Python 2 and PySocks have. Jython needs its own."""
+        """Return this stand-in. On Python 2 and in PySocks, _sock is the system's socket. Jython needs the real one."""
         return self.real._sock if JYTHON else self
 
     def accept(self):
@@ -45,7 +45,7 @@ def passing_calls(pass_on):
             def make():
                 StandIn.__init__(self, *args, **kwargs)
 
-            # Only an accepted socket has keyword arguments. Making it, and Python's calls on it, belong to accept().
+            # Only accept() passes keyword arguments. pass_on() sees neither this call nor others within accept().
             self.role = None if kwargs else ""
             make() if kwargs else pass_on("socket", make)
 

@@ -86,7 +86,7 @@ def connect_and_reset(family, address, port=0):
     stranger = RealSocket(family, socket.SOCK_STREAM)
     if port:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Bind before connecting: bind() chooses a port that is not in TIME_WAIT either, so it can be bound again.
+    # Bind before connecting: bind(), unlike connect(), never chooses a port in TIME_WAIT. So it can be bound again.
     stranger.bind((address[0], port))
     stranger.connect(address)
     port = stranger.getsockname()[1]
@@ -107,7 +107,7 @@ class Flooder(object):
         )
 
     def flood(self, host, port):
-        """Make the process connect to this address in a loop. Return after the first connection."""
+        """Make the process connect to this address in a loop. Return after the first attempt."""
         self.process.stdin.write("%s %d\n" % (host, port))
         self.process.stdin.flush()
         assert self.process.stdout.readline().strip() == "connected"

@@ -80,5 +80,5 @@ def page(address, server):
         except OSError:
             assert server.poll() is None, server.communicate()[0]
             assert default_timer() < deadline
-            # There is no event to wait for: a worker listens after its last output, and a relay accepts before that.
+            # Only polling works: a worker prints its last line before it listens, and a relay accepts even earlier.
             time.sleep(0.1)

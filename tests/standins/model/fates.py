@@ -30,7 +30,7 @@ def relayed(name, relay, takes, connected=0.0002, result="relayed", only_usual=F
     return fate(name, result, connected=connected, relay=relay, takes=takes, only_usual=only_usual)
 
 
-# Time is virtual, but the model simulates each wait of at most 20 ms. So longer times make the tests slower.
+# Time is virtual, but the model simulates each of the module's waits of at most 20 ms. So long times are slow.
 SOON, LATE, VERY_LATE = 0.0002, 0.1, 1.2
 A_BYTE = 0.005  # seconds for each byte, in the relay that trickles
 HESITATION = 0.004  # seconds, in the relay that hesitates
@@ -42,8 +42,8 @@ REFUSED = fate("refused", "refused", fails=SOON)
 NEVER = fate("never", "timed out")
 RESET = fate("reset before it is accepted", "lost", arrives=SOON, connected=SOON / 2, fails=SOON / 2)
 RELAYED = relayed("relayed", "eager", 0.001, 0)
-LAZY = relayed("relayed from the first byte on", "lazy", 0.001)
-HESITANT = relayed("relayed by one that connects before it hands on", "hesitant", 0.0005)
+LAZY = relayed("relayed from the first byte", "lazy", 0.001)
+HESITANT = relayed("relayed by one that connects before it forwards", "hesitant", 0.0005)
 NO_PORT = [
     fate("port refused by %s" % call, "port refused", fails=SOON, refuses=call)
     for call in ("bind", "listen", "connect", "connecting")
@@ -68,8 +68,8 @@ FATES = [
     HESITANT,
     relayed("relayed by one that hangs up", "hanging up", 0.1, result="lost"),
     relayed("relayed by one that resets", "resetting", 0.1, result="lost"),
-    relayed("relayed by one that never connects on", "never", 0, result="timed out"),
-    relayed("caught, and handed on from the first byte on", "lazy", 0.001, only_usual=True),
+    relayed("relayed by one that never connects to the listener", "never", 0, result="timed out"),
+    relayed("caught, and forwarded from the first byte", "lazy", 0.001, only_usual=True),
     # The ports of one address can run out: each pair of asyncio leaves one in TIME_WAIT.
     NO_PORT[0]._replace(name="ports used up at the usual address", only_usual=True),
     REFUSED._replace(name="the usual address rejects", only_usual=True),
@@ -83,7 +83,9 @@ FATES += [
     if any(moments)
 ]
 FATES += [
-    relayed("relayed (%s): connected after %g s, and on after %g s" % details, details[0], details[2], details[1])
+    relayed(
+        "relayed (%s): connected after %g s, relay connects %g s later" % details, details[0], details[2], details[1]
+    )
     for details in itertools.product(("eager", "lazy"), (SOON, LATE), (0.001, 0.2))
 ]
 

@@ -119,9 +119,9 @@ class Socket(object):
 
     def accept(self):
         self.call()
-        assert self.timeout, "accept would block for ever, or eventlet would return a socket that is not its own"
+        assert self.timeout, "accept would block for ever, or eventlet would return a blocking socket"
         world, system, attempt = self.world, self.system, self.attempt
-        assert not attempt.decided, "a candidate is kept that cannot be the client's"
+        assert not attempt.decided, "a candidate is kept that has been read to its end"
         assert not attempt.rejected_too_soon, "a candidate was rejected that might be the client's"
         if not world.wait_and_be_late(self.timeout, lambda: attempt.queue):
             raise socket.timeout("timed out")
@@ -192,7 +192,7 @@ class Socket(object):
         return len(data[: self.world.at_once])
 
     def send_failed(self):
-        """Return send()'s error after connect failed. If it is not connect's, only SO_ERROR reports connect's."""
+        """Return the error of send() after a failed connect. If connect's error differs, only SO_ERROR has it."""
         if self.number and self.system.send_failed:
             return self.system.send_failed
         number, self.number = self.number, 0

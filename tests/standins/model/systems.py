@@ -92,7 +92,7 @@ SYSTEMS = [
     WINSOCK,
     # Source: reports of CPython's fallback on Windows. A layered provider changes the result of getsockname().
     WINSOCK._replace(name="Winsock, layered", hides_host=True),
-    # Observed under Wine 8 and 10. Until Python 3.4, accept() raises ENOTCONN if the peer has gone.
+    # Observed under Wine 8 and 10. Up to Python 3.4, accept() raises ENOTCONN if the peer has gone.
     WINSOCK._replace(name="Wine", send_failed=10053, reset=None, pending=[10053, errno.ENOTCONN], dead_peer=None),
     # Source: Jython 2.7.3's _socket.py. Observed: calls on an accepted socket raise EBADF if its peer has gone.
     UNIX._replace(

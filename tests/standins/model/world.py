@@ -57,7 +57,7 @@ class World(object):
     flood = 0  # number of strangers that come before the client, and again when they are closed
     family = AF_INET
     clock = "runs"  # or "stands still" or "is set back"
-    late = 0  # seconds by which each wait that times out ends late
+    late = 0  # seconds that a wait lasts too long if it times out
     at_once = 16  # bytes that one send() accepts at most
     timeout = None  # the default timeout
     descriptors = 1000
@@ -141,10 +141,10 @@ class Attempt(object):
         self.bound = 0  # number of bound sockets: the listener, then the client
         self.is_client_everywhere = False  # whether nobody else can have the client's port
         self.queue = []  # the accept queue
-        self.failed = None  # the error, if the client did not cause it
+        self.failed = None  # the error that ends the attempt, if it is not from the client's connection
         self.held = self.most_held = 0  # connections that are accepted and not closed
         self.may_keep = MOST  # candidates that the module may keep from now on
-        self.decided = set()  # accepted sockets that have all 16 bytes, an error or the end
+        self.decided = set()  # accepted sockets that have read 16 bytes, an error or the end of the stream
         self.rejected_too_soon = set()
 
     @property
@@ -186,7 +186,7 @@ class Attempt(object):
         for number in range(world.flood):
             self.stranger_comes("coming again", number)
         for number, (kind, moment) in enumerate(world.strangers, 1000):
-            # Strangers that make accept() fail come to three attempts at most, since each attempt is at another port.
+            # Strangers that make accept() fail come to the first three attempts only: each attempt has a new port.
             if self.number < 3 or kind not in ("pending", "resetting"):
                 world.after(moment, self.stranger_comes, kind, number)
 

@@ -48,7 +48,7 @@ def test_value_error_names_supported_and_given_arguments(stand_in, arguments):
     given = dict({"family": None, "type": socket.SOCK_STREAM, "proto": 0}, **arguments)
     assert str(caught.value) == (
         "socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0,"
-        " not family=%(family)r, type=%(type)r, proto=%(proto)r" % given
+        " got family=%(family)r, type=%(type)r, proto=%(proto)r" % given
     )
     assert made == []
 

@@ -232,7 +232,7 @@ def assert_is_an_error(outcome, *words):
     assert all(each in err for each in words)
 
 
-IGNORED = "Python ignores PYTHONPATH with -E, -I or a ._pth file. Use --enable. With -S nothing helps."
+IGNORED = "Python ignores PYTHONPATH with -E, -I or a ._pth file. Use --enable. With -S, call install() yourself."
 IGNORING = [["-E"], ["-S"]] + [["-I"]] * (sys.version_info >= (3, 4))
 
 

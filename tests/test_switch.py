@@ -126,7 +126,7 @@ def test_package_that_programs_do_not_find_is_a_clear_error(python, tmpdir, pack
     else:
         output = switch(python, "--enable", status=1, PYTHONPATH=os.path.dirname(PACKAGE))
     why = "at start-up, Python does not read the file, or does not find this package"
-    assert output.splitlines()[0] == "Nothing was changed. The file has no effect in any folder:"
+    assert output.splitlines()[0] == "--enable failed for each of these files:"
     assert output.splitlines()[1:] == ["%s: %s" % (folder.join(NAME), why) for folder in (python.site, python.users)]
     assert files(python) == []
 

@@ -13,7 +13,7 @@ from .socketpair import fallback_socketpair, socketpair
 __all__ = ["fallback_socketpair", "install", "socketpair"]
 __version__ = "5.0.0"
 
-# Running out of these is not a refusal, and the fallback needs even more of them.
+# Running out of descriptors or memory is not a refusal, and the fallback needs even more of them.
 _USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _HELPED, _BY_SENDMSG = {}, {}  # one entry per function or class, even if several threads call install()
 
@@ -30,7 +30,7 @@ def install():
     names = list(getattr(socket, "__all__", ["socketpair"]))  # Jython has no __all__
     if "socketpair" not in names:  # an older backport does not add it
         socket.__all__ = names + ["socketpair"]
-    # Until Python 3.6, asyncio on Windows holds the function by name.
+    # Up to Python 3.6, asyncio on Windows keeps its own reference to the function.
     windows_utils = sys.modules.get("asyncio.windows_utils")
     if hasattr(windows_utils, "socketpair"):
         windows_utils.socketpair = socketpair

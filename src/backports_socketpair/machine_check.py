@@ -14,13 +14,13 @@ from timeit import default_timer
 
 from . import __version__, fallback_socketpair, helped
 
-PAIRS, TIMEOUT = 10, 10  # of each function; seconds for a byte, and for all pairs of Python's own function
+PAIRS, TIMEOUT = 10, 10  # pairs per function; seconds per byte, and for all pairs of Python's own function
 ABOUT = "%s %s on %s; backports_socketpair %s; --enable: %s; socket.socketpair: %s"
 OWN, IPV4, IPV6 = "own function", "fallback AF_INET", "fallback AF_INET6"
 WORKS = "%s: works. A pair takes %.0f us, a byte there and back %.0f us.%s"
 POLICY = " The system refuses %s. The usual cause is the policy of a container or a sandbox."
 ADVICE = """\
-This helps, in the program: import backports_socketpair; backports_socketpair.install()
+Add this to the program: import backports_socketpair; backports_socketpair.install()
 Or, if you cannot edit the program: python -m backports_socketpair -m MODULE
 Or, for every program of this Python: python -m backports_socketpair --enable"""
 
@@ -31,7 +31,7 @@ HELD_BACK = {errno.EACCES, errno.EPERM, errno.ETIMEDOUT, errno.ECONNREFUSED, 100
 
 
 def check_machine(switch):
-    """Print the report, in which switch is the state of --enable. Return the exit status."""
+    """Print the report. switch is the state of --enable. Return the exit status."""
     own = getattr(socket.socketpair, "helps", socket.socketpair)
     try:
         system = platform.platform()
@@ -69,13 +69,13 @@ def whose(function):
 
 def attempt_in_time(own):
     """Call attempt() with a time limit."""
-    outcomes = [failure(OWN, socket.timeout("%d pairs were not made within %s s" % (PAIRS, TIMEOUT)))]
+    outcomes = [failure(OWN, socket.timeout("%d pairs took more than %s s" % (PAIRS, TIMEOUT)))]
     worker = threading.Thread(target=lambda: outcomes.append(attempt(OWN, own)))
     worker.daemon = True
     try:
         worker.start()
     except RuntimeError as error:  # WASI has no threads, and its function may end the process
-        return failure(OWN, RuntimeError("not tried, because it may not return: %s" % error))
+        return failure(OWN, RuntimeError("not tried without a thread, since it may not return: %s" % error))
     worker.join(TIMEOUT)
     return outcomes[-1]
 
@@ -98,7 +98,7 @@ def attempt(name, make_pair, *args):
                 if received != byte:
                     raise ValueError("sent %r, received %r" % (byte, received))
             wake_up_times.append(default_timer() - started)
-            # The system's pairs have no ports. The hosts may differ: a layered Windows provider may return 0.0.0.0.
+            # The system's pairs have no ports. Do not compare hosts: a layered Windows provider may return 0.0.0.0.
             if name != OWN and first.getpeername()[1] != second.getsockname()[1]:
                 relayed = " A program relays loopback on this machine."
         medians = [sorted(times)[PAIRS // 2] * 1e6 for times in (pair_times, wake_up_times)]
@@ -111,7 +111,7 @@ def attempt(name, make_pair, *args):
 
 
 def failure(name, error, has_pair=False):
-    """Return a line of the report, with the error and its usual cause, if any, and False."""
+    """Return a line of the report (the error, and its usual cause if known), and False."""
     code, cause = getattr(error, "errno", None), ""
     if name == OWN and hasattr(_socket, "socketpair"):
         if code in NO_FAMILY | {errno.EACCES, errno.EPERM, errno.ENOSYS}:

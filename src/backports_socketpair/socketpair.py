@@ -11,12 +11,12 @@ The design, which needs no thread, is from Geert Jansen's public-domain recipe. 
 problems, and this module handles them:
 
 - Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
-- Another process intercepts the client. The peer's port shows this. The module tries again at an unpredictable address.
-- Another program relays loopback. The pair works, but if all addresses are relayed, the program can read its bytes.
+- Another process intercepts the client. The listener sees another port. The module then tries a random address.
+- Another program relays loopback. The pair works, but if all addresses are relayed, the program can read the data.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries again, somewhere else.
 - The connection never completes. The module gives up after ten seconds.
 
-Limits: AF_INET and AF_INET6, SOCK_STREAM only. The module uses ``socket.socket`` even if a program has replaced it.
+Limits: AF_INET and AF_INET6, SOCK_STREAM only. If a program replaces ``socket.socket``, this uses the replacement.
 """
 
 from __future__ import absolute_import  # import the standard socket, not a module beside this file
@@ -47,7 +47,7 @@ _MIN_WAIT = 0.001  # seconds; not 0, since eventlet's accept() then returns a bl
 _MAX_WAIT = 0.02  # seconds; Windows delivers Ctrl-C only between waits
 _NONCE_SIZE = 16  # bytes
 
-# Bare numbers are Winsock's: other systems lack their names in errno, and PyPy's EWOULDBLOCK on Windows is another.
+# Bare numbers are Winsock's: other systems lack their names in errno, and on Windows PyPy's EWOULDBLOCK differs.
 _CONNECT_OK = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.EISCONN}
 _CONNECT_OK |= {10035, 10036, 10037, 10056}  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY, WSAEISCONN
 _NOT_READY = _CONNECT_OK | {errno.ENOTCONN, 10057}  # WSAENOTCONN
@@ -64,8 +64,8 @@ _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" els
 def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """Return two connected sockets: the accepted end, then the connecting end.
 
-    family is AF_INET (the default, also for None) or AF_INET6. type is SOCK_STREAM. proto is 0. Both ends have the
-    default timeout of the socket module, in seconds, and TCP_NODELAY set.
+    family is AF_INET (the default, also for None) or AF_INET6. type is SOCK_STREAM. proto is 0. Both ends have a
+    timeout of socket.getdefaulttimeout() seconds, and TCP_NODELAY set.
 
     Raise ValueError for other arguments. Raise socket.error after ten attempts or about ten seconds, with the errno of
     the last failure. ETIMEDOUT often means that a firewall, an antivirus or a proxy blocks loopback connections. After
@@ -73,7 +73,7 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """
     if family not in [None] + list(_ADDRESSES) or type != socket.SOCK_STREAM or proto != 0:
         given = "family=%r, type=%r, proto=%r" % (family, type, proto)
-        raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, not " + given)
+        raise ValueError("socketpair() supports AF_INET and AF_INET6, SOCK_STREAM and protocol 0, got " + given)
     family = family or socket.AF_INET
     usual, wildcard = _ADDRESSES[family]
     timeout, clock, relayed = socket.getdefaulttimeout(), _Clock(), 0
@@ -136,7 +136,7 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard,
-        # which reserves its port: otherwise, on Linux, a socket with this port at another address could move here.
+        # to reserve its port: on Linux a socket with this port at another address could later connect from this one.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -235,12 +235,12 @@ class _Attempt(object):
             return False
 
     def check_client(self, is_direct):
-        """Raise socket.error if the client has failed. If not is_direct, also if it has received data or the end."""
+        """Raise socket.error if the client has failed or, unless is_direct, has received data or end of stream."""
         # Not connect_ex(): on Windows it restarts a failed connection.
         code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code and code not in _CONNECT_OK:
             raise self.failure(code)
-        # The accepted end sends nothing, so data is a stranger's. Until it connects, Jython's recv() reports the end.
+        # The accepted end sends nothing, so data is a stranger's. On Jython an unconnected client's recv() returns b"".
         if is_direct or (_JYTHON and not self.connect()):
             return
         try:
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT, a failure, is a socket.timeout, too. Only Jython's own has an errno.
+    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with an errno. Others have an errno only on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

@@ -17,9 +17,9 @@ PYTHONPATH = "JYTHONPATH" if os.name == "java" else "PYTHONPATH"
 # Matches options of Python, some of them with a value, up to one that contains E, I or S.
 IGNORES_IT = re.compile("(-(?!\0)[^cmQWX\0-]*([QWX]\0?[^\0]*)?\0)*-[^cmQWX\0-]*[EIS]")
 OFF = "BACKPORTS_SOCKETPAIR_OFF"
-# Python runs each line of a .pth file that begins with "import". Every start would print an exception of this line.
+# Python runs lines of a .pth file that begin with "import". If this one raised, every start would print the exception.
 CODE = "try:\n if not os.environ.get(%r): __import__('backports_socketpair').install()\nexcept Exception: pass" % OFF
-# Under PYTHONINSPECT only os._exit() ends Python. The code imports no new module: -c finds the current folder's first.
+# Under PYTHONINSPECT only os._exit() ends Python. Import only os and sys: -c looks in the current folder first.
 PROOF = "import os, sys; ours = sys.modules.get('backports_socketpair'); "
 PROOF += "os._exit(not ours or ours.socketpair is not ours.helped(ours.socketpair))"
 
@@ -29,7 +29,7 @@ def run(arguments):
     path = os.environ.get(PYTHONPATH)
     if ON_PATH not in (path or "").split(os.pathsep):
         os.environ[PYTHONPATH] = ON_PATH + os.pathsep + path if path else ON_PATH
-    # Jython lacks this function. Elsewhere the function omits -X, -i and -u.
+    # Jython lacks this function. Elsewhere the function omits -i, -u and some -X options.
     options = subprocess._args_from_interpreter_flags() if os.name != "java" else []
     for name, value in getattr(sys, "_xoptions", {}).items():
         options += ["-X", name if value is True else "%s=%s" % (name, value)]
@@ -54,7 +54,7 @@ def reason_not_to_run(arguments):
     if os.pathsep in ON_PATH:
         return "%s cannot contain %s, because this path has a %r. Use --enable." % (PYTHONPATH, ON_PATH, os.pathsep)
     if sys.flags.ignore_environment or sys.flags.no_site or IGNORES_IT.match("\0".join(arguments)):
-        return "Python ignores PYTHONPATH with -E, -I or a ._pth file. Use --enable. With -S nothing helps."
+        return "Python ignores PYTHONPATH with -E, -I or a ._pth file. Use --enable. With -S, call install() yourself."
     return None
 
 
@@ -72,7 +72,7 @@ def state():
 def enable():
     """Write the .pth file to the first folder in which it has an effect. Return 1 if there is no such folder."""
     environment = {name: value for name, value in os.environ.items() if name not in (PYTHONPATH, OFF)}
-    words = "Nothing was changed. The file has no effect in any folder:"
+    words = "--enable failed for each of these files:"
     for path in paths():
         existed = os.path.exists(path)
         try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""Python imports this at start-up if its folder is on PYTHONPATH. It calls install(), then the user's sitecustomize."""
+"""Imported at start-up if its folder is on PYTHONPATH. Calls install(), then imports the user's sitecustomize."""
 
 import os
 import sys
@@ -12,5 +12,5 @@ try:
     __import__("backports_socketpair").install()
 except Exception:  # another Python may lack the package, or have an older one
     pass
-# Python ignores it if there is none, and reports any other exception, as it does without this package.
+# If there is none, Python ignores the ImportError. It reports any other exception, as it does without this package.
 import sitecustomize  # noqa: F401

@@ -133,7 +133,7 @@ def test_program_without_pairs_survives_a_killing_filter(tmpdir):
     assert python.run(*killing, "-c", "import socket; socket.socketpair()")[0] == -signal.SIGSYS
 
 
-def test_program_that_sets_the_fallback_survives_a_killing_filter():
+def test_program_with_the_fallback_survives_a_killing_filter():
     program = "import backports_socketpair, socket\nsocket.socketpair = backports_socketpair.fallback_socketpair\n"
     assert run_refused("-c", program + ASYNCIO, options=["--kill"]) == "RAN\n"
 

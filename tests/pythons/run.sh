@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs a Python that pyenv does not have, on Debian Linux (x86-64), as root:
+# Runs a Python that does not come from pyenv, on Debian Linux (x86-64), as root:
 #
 #     tests/pythons/run.sh win27 -m pytest       official Windows CPython 2.7.18 under Wine 10; also win34, win36 to
 #                                                win39, and win310 to win313

@@ -1,7 +1,7 @@
 """Fixtures and hooks.
 
-The tests use the fallback as the module defines it, on every Python. If the system has its own socketpair, the tests
-that both functions must pass also use that one.
+On every Python, the tests call the module's fallback. If the system has its own socketpair, the tests of how any pair
+behaves also call that.
 """
 
 import io
@@ -98,7 +98,7 @@ def stand_in(monkeypatch):
         class Recorded(cls):
             def __init__(self, *args, **kwargs):
                 cls.__init__(self, *args, **kwargs)
-                if threading.current_thread() is thread:  # a relay closes what it accepts in its threads
+                if threading.current_thread() is thread:  # the relay closes what its threads make
                     made.append(self)
 
         monkeypatch.setattr(socket, "socket", Recorded)
@@ -111,7 +111,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Replace the module's clock with one that only the waits of its hurried stand-ins advance, and return it."""
+    """Replace the module's clock with a Clock, and return it. Only the time-outs of its stand-ins advance it."""
     clock = Clock()
     monkeypatch.setattr(module, "_now", clock)
     return clock

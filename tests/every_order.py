@@ -1,4 +1,4 @@
-"""More tests of orders of events on the model: all sets of up to two strangers, and all rows of three attempts."""
+"""More tests of orders of events on the model: up to two strangers at each moment, and three attempts of each kind."""
 
 import itertools
 
@@ -15,12 +15,12 @@ BEFORE_THE_CLIENT = [each for each in ONE if each[0][1] == MOMENTS[0]]
 
 
 @each_fate
-def test_pair_is_ours_or_error_is_right_amid_any_two_strangers(fates):
+def test_pair_is_ours_or_error_is_right_with_two_strangers(fates):
     check_on_each_system(fates, ONE + TWO if is_quick(fates[0]) else BEFORE_THE_CLIENT)
 
 
 @each_row
-def test_pair_is_ours_or_error_is_right_in_a_row_amid_strangers(fates):
+def test_pair_is_ours_or_error_is_right_in_a_row_with_strangers(fates):
     check_on_each_system(fates, BEFORE_THE_CLIENT)
 
 
@@ -31,7 +31,7 @@ def test_pair_is_ours_or_error_is_right_if_three_attempts_differ(first, family):
         check_on_each_system((first,) + others, family=family)
 
 
-def test_pair_is_ours_or_error_is_right_amid_a_crowd():
+def test_pair_is_ours_or_error_is_right_with_a_crowd():
     for fate in FATES:
         if is_quick(fate):
             check_on_each_system([fate], crowd=300)

@@ -47,7 +47,7 @@ def attempts(stand_in, family):
 
 
 def test_attempts_alternate_usual_and_random_addresses(attempts, family):
-    """Check for literals: a hosts file may change "localhost". The wildcard reserves the client's port everywhere."""
+    """Expect numbers: a hosts file may change "localhost". The wildcard reserves the client's port at every address."""
     at_usual = [(usual(family), 0), ("0.0.0.0" if family == socket.AF_INET else "::", 0), "listens", "connects"]
     made = attempts()
     assert made[::2] == [at_usual] * 5
@@ -60,7 +60,7 @@ def test_attempts_alternate_usual_and_random_addresses(attempts, family):
     assert len({attempt[0] for attempt in made[1::2]}) == 5
 
 
-def test_all_random_addresses_are_equally_likely(attempts, family, monkeypatch):
+def test_random_addresses_vary_in_both_bytes(attempts, family, monkeypatch):
     if not has_random_host(family):
         pytest.skip("this system has only one usable loopback address of this family")
     hosts = [attempt[0][0] for _ in range(1 if JYTHON else 30) for attempt in attempts()[1::2]]

@@ -41,7 +41,7 @@ CODES = [errno.EIO, errno.EACCES, errno.EMFILE, 10013, 10055, 54321]
 class Calls(object):
     """The calls that the function makes. One of them, or each one of the same name, raises an error.
 
-    at is the name of the call, and its number among the calls of that name, from 0. None means each of them.
+    at is (name, number). The number counts the calls of that name, from 0. None means all. Without at, none fails.
     """
 
     def __init__(self, at=None, error=None, afterwards=False):
@@ -103,7 +103,7 @@ class Calls(object):
 
 
 CASES = [("after a stranger", error, afterwards) for error in ERRORS for afterwards in (False, True)[: 2 - JYTHON]]
-# These take twice as many calls. So there is one interruption, after the call like a signal's, and one error.
+# These take twice as many calls. So try one interruption, after the call, as a signal comes, and one error.
 CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, False)]
 
 
@@ -142,8 +142,8 @@ def test_call_that_always_fails_raises_after_ten_attempts(stand_in, monkeypatch,
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_error_in_close_leaves_no_other_socket_open(stand_in, error):
-    """Check that the last error of connect_ex() is raised. Of the errors of close(), only interruptions are raised."""
+def test_error_in_close_leaves_no_socket_open(stand_in, error):
+    """Check that the last error of connect_ex() is raised, and not that of close(), unless it is an interruption."""
 
     class Failing(StandIn):
         def connect_ex(self, address):

@@ -1,4 +1,4 @@
-"""Tests of how the client connects: the answers of connect_ex() in the meantime, and the error that the caller gets."""
+"""Tests of how the client connects: what connect_ex() may return, and the error that the caller gets."""
 
 import errno
 import socket
@@ -34,7 +34,7 @@ def answering(answer):
 
 @pytest.mark.parametrize("code", NOT_YET + DONE)
 def test_many_answers_of_connect_ex_lead_to_a_pair(stand_in, make_pair, code):
-    """Try each code both ways: some cooperative sockets raise it, and one raises 0 for a connect that failed."""
+    """Return each code, then raise it: some cooperative sockets raise it, and one raises 0 for a failed connect."""
     for answer in (code, socket.error(code, "raised")):
         made = stand_in(answering(answer))
         count = len(made)

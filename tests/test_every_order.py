@@ -1,4 +1,4 @@
-"""Tests of all orders of events, on a model of each system's sockets: our pair or the right error comes, in time."""
+"""Tests of many orders of events, on a model of each system: the call returns our pair or raises the right error."""
 
 import errno
 import itertools
@@ -56,7 +56,7 @@ def check(world):
     assert [sock.closed for sock in world.made if sock not in pair] == [1] * (len(world.made) - len(pair))
     assert ends[-1] <= TIMEOUT + world.late + MARGIN or world.clock != "runs", "late"
     others = [attempt.host for attempt in world.attempts if attempt.host not in (attempt.usual, None)]
-    assert len(others) < 3 or len(set(others)) > 1, "every other attempt has the same address"
+    assert len(others) < 3 or len(set(others)) > 1, "all random addresses are the same"
 
 
 def check_attempts(world, ends):
@@ -154,7 +154,7 @@ def is_quick(fate):
 
 
 @each_fate
-def test_pair_is_ours_or_error_is_right_amid_strangers(fates):
+def test_pair_is_ours_or_error_is_right_with_strangers(fates):
     check_on_each_system(fates, [()] + TOGETHER[: None if is_quick(fates[0]) else 1])
 
 
@@ -175,7 +175,7 @@ def test_pair_is_ours_or_error_is_right_over_ipv6():
         check_on_each_system(fates, family=AF_INET6)
 
 
-# Crowds come before the client, soon after it, with few descriptors, or again and again. Or send() takes 5 bytes.
+# A crowd comes before the client or soon after it, finds few descriptors, or comes again. Or send() takes 5 bytes.
 CROWDS = [{}, {"crowd": 80, "margin": 0.03}, {"crowd_later": 100, "margin": 0.1}, {"crowd": 60, "descriptors": 40}]
 CROWDS += [{"crowd": 100, "descriptors": 30, "lacks": "ENFILE"}, {"flood": 100, "margin": 0.1}]
 CROWDS += [{"at_once": 5, "margin": 0.1}]
@@ -199,7 +199,7 @@ def test_pair_is_ours_or_error_is_right_if_the_clock_is_wrong(clock):
 
 
 @pytest.mark.parametrize("late", [0.3, 7.0])
-def test_error_comes_after_ten_seconds_though_waits_end_late(late):
+def test_error_comes_at_most_one_late_wait_after_ten_seconds(late):
     check_on_each_system([NEVER], [((kind, SOON),) for kind in STRANGERS], late=late)
     check_on_each_system([RESET._replace(arrives=None)], late=late)
 
@@ -211,6 +211,6 @@ def test_pair_is_ours_though_each_wait_ends_late():
 
 
 @pytest.mark.parametrize("timeout", [0.0, 5.0])
-def test_default_timeout_affects_nothing_but_both_ends(timeout):
+def test_default_timeout_affects_only_the_two_ends(timeout):
     for fate in QUICK_PAIRS + [RESET, NEVER]:
         check_on_each_system([fate], [TOGETHER[0]], timeout=timeout)

@@ -29,7 +29,7 @@ def restore_socket(monkeypatch):
 
 @pytest.fixture
 def emulation(monkeypatch):
-    """Make socket.socketpair an emulation, as on Windows since Python 3.5, and leave it out of socket.__all__."""
+    """Make socket.socketpair an emulation, as on Windows. Leave it out of socket.__all__, as an older backport does."""
     monkeypatch.setattr(socket, "socketpair", refuse(None))
     monkeypatch.delattr(_socket, "socketpair", raising=False)
     socket.__all__ = [name for name in socket.__all__ if name != "socketpair"]
@@ -61,7 +61,7 @@ def everything():
 
 
 def test_fallback_replaces_an_emulation_or_an_older_backport(emulation, monkeypatch):
-    """Check asyncio, too: until Python 3.6, asyncio on Windows holds the function by name."""
+    """Check asyncio, too: up to Python 3.6, asyncio on Windows keeps its own reference to the function."""
     windows_utils = types.ModuleType("asyncio.windows_utils")
     windows_utils.socketpair = emulation
     monkeypatch.setitem(sys.modules, "asyncio.windows_utils", windows_utils)
@@ -150,7 +150,7 @@ USED_UP = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]
 
 
 @pytest.mark.parametrize("name, asked", [("EPERM", each) for each in OTHERS] + [(name, {}) for name in USED_UP])
-def test_other_pair_or_running_out_raises_the_systems_error(set_own, name, asked):
+def test_system_error_is_raised_unless_a_default_pair_is_refused(set_own, name, asked):
     function = set_own(refuse(getattr(errno, name)))
     with pytest.raises(socket.error) as caught:
         function(**asked)

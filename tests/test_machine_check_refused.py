@@ -16,7 +16,7 @@ from test_machine_check import A_SANDBOX, ADVICE, NO_FAMILY, NOTHING, POLICY, WO
 
 OWN_REFUSED = POLICY % "socketpair()"
 SEND_REFUSED = POLICY % "send() on a pair, so asyncio hangs"
-# Options of refused.py: how the lines of own, AF_INET and AF_INET6 end (None: it works), the advice, the exit status.
+# For each filter: the ends of the lines on the own function, AF_INET and AF_INET6 (None: works), advice, exit status.
 FILTERS = {
     "--with EACCES": ([OWN_REFUSED, None, None], ADVICE, 0),
     "--with EPERM": ([OWN_REFUSED, None, None], ADVICE, 0),
@@ -45,7 +45,7 @@ def test_report_says_what_the_system_refuses_and_what_helps(options):
 
 
 @needs_refusal
-def test_lines_are_printed_before_a_pair_ends_the_process():
+def test_first_line_is_printed_before_the_system_kills_it():
     environment = dict(os.environ, PYTHONUNBUFFERED="")
     status, out, _ = start_refused("-m", "backports_socketpair", options=["--kill"], env=environment)()
     assert status == -signal.SIGSYS

@@ -97,7 +97,7 @@ def test_blocking_end_waits_for_bytes(make_any_pair):
         assert received == [b"x"]
 
 
-@pytest.mark.skipif(WASI, reason="WASI's select() reports received bytes as new until a recv() finds none")
+@pytest.mark.skipif(WASI, reason="WASI's select() reports bytes that were already read, until a recv() finds none")
 def test_select_reports_when_there_are_bytes_to_read(ends):
     reader, writer = ends
     assert select.select([reader], [], [], 0) == ([], [], [])

@@ -127,7 +127,7 @@ def test_exit_status_and_error_are_as_without_us(assert_same, arguments):
     assert assert_same(arguments)[0] != 0
 
 
-@pytest.mark.skipif(not POSIX, reason="only POSIX can send a signal that a program handles")
+@pytest.mark.skipif(not POSIX, reason="on other systems terminate() sends no signal")
 def test_signal_reaches_the_program(tmpdir):
     program = write(tmpdir, "import os, signal, sys; print(os.getpid()); sys.stdout.flush(); signal.pause()")
     process = subprocess.Popen([sys.executable] + RUNS + [program], stdout=subprocess.PIPE)
@@ -195,7 +195,7 @@ def test_program_and_python_that_it_starts_have_called_install(start, tmpdir):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_processes_of_a_pool_have_called_install(start, tmpdir, way):
-    """Check this even if a start-up file imports multiprocessing, as the one of coverage does."""
+    """Check this even if a start-up file imports multiprocessing, as coverage's does."""
     write(tmpdir.mkdir("own"), "import multiprocessing.pool", "sitecustomize.py")
     arguments = [write(tmpdir, INSTALLED + PROCESSES)] + [way] * bool(way)
     status, out, err = start(*RUNS + arguments, PYTHONPATH=with_folder(tmpdir.join("own")))()
@@ -249,7 +249,7 @@ def test_options_that_make_python_ignore_us_are_recognized():
         assert reason_not_to_run(words.split()) == (IGNORED if words in ignoring else None)
 
 
-@pytest.mark.skipif(not POSIX, reason="no folder name can contain this character")
+@pytest.mark.skipif(not POSIX, reason="tried only on POSIX")
 def test_path_that_pythonpath_cannot_contain_is_a_clear_error(start, tmpdir):
     folder = tmpdir.mkdir("a%sb" % os.pathsep)
     shutil.copytree(PACKAGE, str(folder.join("backports_socketpair")))
@@ -274,7 +274,7 @@ def test_help_says_how_to_call_it(start):
 
 @pytest.mark.parametrize("arguments", ["programs/written.py", "", "--help"][: 1 if JYTHON else None], ids=str)
 def test_standard_library_comes_before_the_current_folder_for_us(start, tmpdir, arguments):
-    """Leave out modules that "python -m" needs to find us, and socket, which a program with sockets needs, too."""
+    """Do not replace modules that "python -m" needs to find us, nor socket, without which no program here works."""
     write(tmpdir.mkdir("programs"), "print('program')")
     for name in ("platform", "subprocess", "sysconfig", "tempfile", "timeit"):
         write(tmpdir, "raise ImportError('the wrong %s')" % name, name + ".py")

@@ -34,7 +34,7 @@ def test_strangers_receive_nothing_and_are_closed(stand_in, make_pair, kinds):
     assert len(strangers) >= len(kinds)
     for stranger in strangers:
         assert_hung_up_on(stranger)
-    # Jython lowers the listener's count again when it collects a closed connection. At zero it closes the others.
+    # Jython subtracts a closed connection from the listener's again when it collects it. At zero it closes the others.
     gc.collect()
     assert_is_direct(*pair)
     close(*strangers)

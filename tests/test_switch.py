@@ -40,7 +40,7 @@ def files(python):
 @pytest.fixture
 def python(request, tmpdir):
     if JYTHON and "until_disable" not in request.node.name:
-        pytest.skip("Jython takes seconds to start, and each test starts it several times: only one test does")
+        pytest.skip("Jython takes seconds to start, and each test starts it several times, so only one test runs")
     return Environment(tmpdir)
 
 
@@ -69,7 +69,7 @@ def test_variable_that_is_not_empty_exempts_one_program(python):
     assert is_on(python, BACKPORTS_SOCKETPAIR_OFF="")
 
 
-def test_enabling_does_not_depend_on_the_environment(python):
+def test_enabling_does_not_depend_on_environment_variables(python):
     variables = {"PYTHONINSPECT": "1", "BACKPORTS_SOCKETPAIR_OFF": "1", "PYTHONPATH": os.path.dirname(PACKAGE)}
     switch(python, "--enable", **variables)
     assert is_on(python)
@@ -99,7 +99,7 @@ def test_nothing_is_imported_from_a_hostile_current_folder(python, tmpdir):
 
 
 def test_users_folder_is_used_if_the_other_is_unusable(python, tmpdir):
-    """Move the package to the user's folder, too, because Python reads the other folder later."""
+    """Move the package there, too: Python runs the user's .pth files before it knows the other folder."""
     python.site.join("backports_socketpair").move(python.users.join("backports_socketpair"))
     tmpdir.join("file").write("")
     unread = tmpdir.mkdir("unread")

@@ -251,7 +251,7 @@ def test_own_function_that_hangs_is_reported_in_time(monkeypatch, set_own, lines
 def test_own_function_is_not_tried_if_there_are_no_threads(monkeypatch, set_own, lines):
     monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("no threads here")))  # as on WASI
     set_own(lambda: pytest.fail("tried"))
-    words = "not tried without a thread, since it may not return: no threads here."
+    words = "not tried, since it may never return, and no thread can start (no threads here)."
     assert lines()[1] == "own function: FAILED. RuntimeError: " + words
 
 
@@ -287,4 +287,6 @@ def test_report_says_that_a_relay_is_there_and_the_pair_works(monkeypatch, lines
     report = lines()
     close(*sum(made, []))
     for name in NAMES:
-        assert re.match(WORKS % name + " A program relays loopback on this machine.$", line_of(name, report))
+        assert re.match(
+            WORKS % name + " A program on this machine relays loopback connections.$", line_of(name, report)
+        )

@@ -48,7 +48,7 @@ def test_every_program_calls_install_from_enable_until_disable(python):
     path = str(python.site.join(NAME))
     assert not is_on(python)
     for _ in range(2):
-        out = "Written: %s\nEvery program of this Python now calls install() when it starts. This takes about 10 ms.\n"
+        out = "Written: %s\nEvery program run by this Python now calls install() at start-up. This takes about 10 ms.\n"
         assert switch(python, "--enable") == out % path
         assert files(python) == [path]
         assert is_on(python)

@@ -13,16 +13,16 @@ from .socketpair import fallback_socketpair, socketpair
 __all__ = ["fallback_socketpair", "install", "socketpair"]
 __version__ = "5.0.0"
 
-# Running out of descriptors or memory is not a refusal, and the fallback needs even more of them.
+# Running out of descriptors or memory is no reason to fall back: the fallback needs even more of them.
 _USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _HELPED, _BY_SENDMSG = {}, {}  # one entry per function or class, even if several threads call install()
 
 
 def install():
-    """Replace socket.socketpair with a function that works if Python's own fails or is refused.
+    """Replace socket.socketpair with a function that also works if Python's own fails or is refused.
 
-    If the system has no pairs (Windows), the new function is fallback_socketpair. Otherwise it calls the current
-    function, and falls back if the system refuses a default pair. If send() is refused, the pair uses sendmsg().
+    If the system has no socketpair() (Windows), the new function is fallback_socketpair. Otherwise it calls the current
+    function, and if that fails with default arguments, falls back. If send() is refused, the pair uses sendmsg().
     Call this before or after importing asyncio (on Windows with Python 3.4: after), and after gevent's patch_all().
     """
     global socketpair

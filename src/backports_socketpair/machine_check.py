@@ -22,7 +22,7 @@ POLICY = " The system refuses %s. The usual cause is the policy of a container o
 ADVICE = """\
 Add this to the program: import backports_socketpair; backports_socketpair.install()
 Or, if you cannot edit the program: python -m backports_socketpair -m MODULE
-Or, for every program of this Python: python -m backports_socketpair --enable"""
+Or, for every program run by this Python: python -m backports_socketpair --enable"""
 
 # The bare numbers are Winsock's.
 NO_FAMILY = {errno.EAFNOSUPPORT, errno.EOPNOTSUPP, 10047}
@@ -54,7 +54,7 @@ def say(words, result=None):
         except UnicodeError:
             print(words.encode("ascii", "backslashreplace").decode("ascii"))
         sys.stdout.flush()
-    except EnvironmentError:  # the pipe is closed, as by "| head -1"
+    except EnvironmentError:  # the pipe is closed, as with "| head -1"
         os._exit(1)
     return result
 
@@ -75,7 +75,7 @@ def attempt_in_time(own):
     try:
         worker.start()
     except RuntimeError as error:  # WASI has no threads, and its function may end the process
-        return failure(OWN, RuntimeError("not tried without a thread, since it may not return: %s" % error))
+        return failure(OWN, RuntimeError("not tried, since it may never return, and no thread can start (%s)" % error))
     worker.join(TIMEOUT)
     return outcomes[-1]
 
@@ -98,9 +98,9 @@ def attempt(name, make_pair, *args):
                 if received != byte:
                     raise ValueError("sent %r, received %r" % (byte, received))
             wake_up_times.append(default_timer() - started)
-            # The system's pairs have no ports. Do not compare hosts: a layered Windows provider may return 0.0.0.0.
+            # The system's pairs have no ports. Do not compare hosts: a Winsock LSP may return 0.0.0.0.
             if name != OWN and first.getpeername()[1] != second.getsockname()[1]:
-                relayed = " A program relays loopback on this machine."
+                relayed = " A program on this machine relays loopback connections."
         medians = [sorted(times)[PAIRS // 2] * 1e6 for times in (pair_times, wake_up_times)]
         return WORKS % (name, medians[0], medians[1], relayed), True
     except Exception as error:

@@ -11,9 +11,9 @@ The design, which needs no thread, is from Geert Jansen's public-domain recipe. 
 problems, and this module handles them:
 
 - Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
-- Another process intercepts the client. The listener sees another port. The module then tries a random address.
-- Another program relays loopback. The pair works, but if all addresses are relayed, the program can read the data.
-- A port is reserved, an address is blocked, or a connection is reset. The module tries again, somewhere else.
+- Another process intercepts the client. The peer's port is then not the client's. The module tries a random address.
+- Another program relays loopback connections. The pair works, but if all addresses are relayed, it can read the data.
+- A port is reserved, an address is blocked, or a connection is reset. The module tries another port or address.
 - The connection never completes. The module gives up after ten seconds.
 
 Limits: AF_INET and AF_INET6, SOCK_STREAM only. If a program replaces ``socket.socket``, this uses the replacement.
@@ -33,7 +33,7 @@ __all__ = ["fallback_socketpair", "socketpair"]
 _JYTHON = os.name == "java"
 _WASI = sys.platform == "wasi"
 
-# The usual address, which proxies exempt, and the wildcard. A hosts file may map "localhost" to any address.
+# The usual address, which most proxies skip, and the wildcard. A hosts file may map "localhost" to any address.
 _ADDRESSES = {socket.AF_INET: ("127.0.0.1", "0.0.0.0")}
 if hasattr(socket, "AF_INET6"):
     _ADDRESSES[socket.AF_INET6] = ("0:0:0:0:0:0:0:1" if _JYTHON else "::1", "::")
@@ -136,12 +136,12 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard,
-        # to reserve its port: on Linux a socket with this port at another address could later connect from this one.
+        # to reserve its port: on Linux a socket with this port at another address could connect from the usual one.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
         self.listener.listen(128)  # a number, since Jython has no SOMAXCONN
-        # Use only the port: some Windows providers return 0.0.0.0. Jython assigns the port in listen().
+        # Use only the port: some Winsock LSPs return 0.0.0.0. Jython assigns the port in listen().
         self.address = host, self.listener.getsockname()[1]
         self.connect()
 
@@ -179,7 +179,7 @@ class _Attempt(object):
                 raise self.failure(errno.ETIMEDOUT)
 
     def accept(self, wait):
-        """Return a list of the new connection, or an empty one if none arrives within wait seconds."""
+        """Return a list with the new connection, or an empty list if none arrives within wait seconds."""
         try:
             self.listener.settimeout(wait)
             sock, peer = self.listener.accept()
@@ -192,7 +192,7 @@ class _Attempt(object):
         self.opened.append(sock)
         if _JYTHON and sock._sock:
             # Jython counts a listener's connections. It subtracts each one twice: in close(), and when it is collected.
-            # At zero it closes the rest. So keep every connection from collection while the pair is in use.
+            # At zero it closes the rest. So let no connection be garbage-collected while the pair is in use.
             self.kept.append(sock._sock)
             sock._sock.kept = self.kept
         return [_Candidate(sock, peer)]
@@ -212,10 +212,10 @@ class _Attempt(object):
             raise self.failure(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
 
     def find_nonce(self, candidates, room, is_growing):
-        """Return the candidate that has received the nonce, or None. Close failed ones, and the oldest beyond room."""
+        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest if more than room."""
         surplus = candidates[: max(0, len(candidates) - room)]
         others = candidates[len(surplus) :]
-        # Reading all is slow in a flood. After a new connection read the 16 newest, and the surplus ones a last time.
+        # Reading all is slow in a flood. So after a new connection, read the 16 newest, and the surplus a last time.
         for candidate in surplus + (others[-16:] if is_growing else others):
             is_over = candidate.read(0) or (is_growing and len(candidates) == 1 and candidate.read(_MIN_WAIT))
             if candidate.received == self.nonce:
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with an errno. Others have an errno only on Jython.
+    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with errno. Our own timeouts have one only on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

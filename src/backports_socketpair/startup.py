@@ -80,7 +80,7 @@ def enable():
                 file.write("import os; exec(%r)\n" % CODE)
             if subprocess.call([sys.executable, "-c", PROOF], env=environment, cwd=sys.prefix) == 0:
                 say("Written: " + path)
-                return say("Every program of this Python now calls install() when it starts. This takes about 10 ms.")
+                return say("Every program run by this Python now calls install() at start-up. This takes about 10 ms.")
             words += "\n%s: at start-up, Python does not read the file, or does not find this package" % path
         except EnvironmentError as error:
             words += "\n%s: %s" % (path, error.strerror)

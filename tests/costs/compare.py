@@ -39,7 +39,7 @@ ON_WINDOWS = {
     PLAIN: "right pair",
     "plain pair, AF_INET6": "right pair",
     "a stranger connects first": "ConnectionError",
-    "our client gets the port of a stranger's reset connection": "",
+    "a stranger connects and resets, then our client gets its port": "",
     "the connection never completes": "hang",
     "default timeout 7.5": ".*timeouts 7.5 and None",
     "default timeout 0": "",

@@ -12,5 +12,5 @@ try:
     __import__("backports_socketpair").install()
 except Exception:  # another Python may lack the package, or have an older one
     pass
-# If there is none, Python ignores the ImportError. It reports any other exception, as it does without this package.
+# If the user has no sitecustomize, Python ignores the ImportError. It reports any other exception, as usual.
 import sitecustomize  # noqa: F401

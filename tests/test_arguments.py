@@ -25,7 +25,7 @@ ADDRESS_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, 10049, 10047)
 
 @pytest.mark.parametrize("args", [(), (None,), (None, socket.SOCK_STREAM), (None, socket.SOCK_STREAM, 0)], ids=len)
 def test_family_none_and_no_arguments_mean_ipv4_stream(args):
-    """Check the defaults, and the same values passed explicitly, as by trio."""
+    """Check the defaults, and the same values passed explicitly, as trio passes them."""
     for pair in (fallback(*args), fallback(**dict(zip(("family", "type", "proto"), args)))):
         # Not getsockname(): a Jython client that was asked while it connected may report 0.0.0.0 from then on.
         assert [end.getpeername()[0] for end in pair] == ["127.0.0.1", "127.0.0.1"]

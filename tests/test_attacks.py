@@ -35,7 +35,7 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
 
 @pytest.mark.skipif(JYTHON, reason="on Jython the client has no port before it connects")
 def test_no_other_socket_can_have_our_clients_port(stand_in, make_pair, family):
-    """Try other hosts, too: on Linux, a socket with this port at another host could later connect from here."""
+    """Try other addresses, too: on Linux, a socket with this port there could later connect from the client's."""
 
     class Asked(StandIn):
         def connect_ex(self, address):

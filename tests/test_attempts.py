@@ -1,4 +1,4 @@
-"""Tests of the addresses of attempts. After a failure another attempt follows, somewhere else, up to ten in all."""
+"""Tests of where attempts listen. Each one follows a failure, at another port and, if possible, another address."""
 
 import errno
 import os
@@ -47,7 +47,7 @@ def attempts(stand_in, family):
 
 
 def test_attempts_alternate_usual_and_random_addresses(attempts, family):
-    """Expect numbers: a hosts file may change "localhost". The wildcard reserves the client's port at every address."""
+    """Expect numeric addresses: a hosts file may change "localhost". The wildcard reserves the client's port."""
     at_usual = [(usual(family), 0), ("0.0.0.0" if family == socket.AF_INET else "::", 0), "listens", "connects"]
     made = attempts()
     assert made[::2] == [at_usual] * 5

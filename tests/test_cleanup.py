@@ -39,9 +39,9 @@ CODES = [errno.EIO, errno.EACCES, errno.EMFILE, 10013, 10055, 54321]
 
 
 class Calls(object):
-    """The calls that the function makes. One of them, or each one of the same name, raises an error.
+    """The calls that the function makes. Those that at selects raise an error.
 
-    at is (name, number). The number counts the calls of that name, from 0. None means all. Without at, none fails.
+    at is (name, number), for the call of this name with this number, from 0, or (name, None), for all of them.
     """
 
     def __init__(self, at=None, error=None, afterwards=False):
@@ -103,7 +103,7 @@ class Calls(object):
 
 
 CASES = [("after a stranger", error, afterwards) for error in ERRORS for afterwards in (False, True)[: 2 - JYTHON]]
-# These take twice as many calls. So try one interruption, after the call, as a signal comes, and one error.
+# These take twice as many calls. So try only one error, and one interruption, after the call, like a signal's.
 CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, False)]
 
 
@@ -112,7 +112,7 @@ CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, 
 def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, family, way, error, afterwards):
     """Check that another attempt makes a pair after a socket.error, whatever its errno. Other exceptions are raised."""
     if JYTHON and (family != socket.AF_INET or way == "relayed" and error is socket.error):
-        pytest.skip("Jython never frees 20 descriptors of each listener that fails")
+        pytest.skip("Jython leaks 20 descriptors of each listener that fails, and too many fail here")
     calls = Calls()
     assert isinstance(calls.run(stand_in, monkeypatch, family, way), tuple)
     functions = {name for _, name in FUNCTIONS if error is socket.error}  # these raise no socket.error
@@ -143,7 +143,7 @@ def test_call_that_always_fails_raises_after_ten_attempts(stand_in, monkeypatch,
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_error_in_close_leaves_no_socket_open(stand_in, error):
-    """Check that the last error of connect_ex() is raised, and not that of close(), unless it is an interruption."""
+    """Check that connect_ex()'s last error is raised, unless close() raises an interruption."""
 
     class Failing(StandIn):
         def connect_ex(self, address):

@@ -15,7 +15,7 @@ from standins.model.world import AF_INET6, MOST, World
 from support import JYTHON, load_copy
 
 EARLY, SOON, LATER = MOMENTS
-# Sets of three kinds, one at each moment. Over all sets, each kind comes at each moment.
+# Sets of three strangers, one at each moment. Over all sets, each kind of stranger comes at each moment.
 TOGETHER = [tuple(zip((STRANGERS[at], STRANGERS[at - 3], STRANGERS[at - 5]), MOMENTS)) for at in range(len(STRANGERS))]
 TIMEOUT, ATTEMPT_TIMEOUT = 10, 10 / 3.0  # seconds
 MARGIN = 0.1  # seconds
@@ -109,7 +109,7 @@ def check_pair(world, result, server, client):
     is_believed = result == "relayed" and system.has_only_usual(world.family == AF_INET6)
     assert server.end.kind == "own" or is_believed, "the attacker's"
     assert server.timeout == client.timeout == world.timeout
-    # If Jython garbage-collected a stranger of this listener, it would close the pair. Other systems keep nothing.
+    # If Jython garbage-collected a stranger of this listener, it would close the pair. So there the module keeps them.
     accepted = [sock for sock in world.made if sock.state == "accepted" and sock.attempt is attempt]
     kept = getattr(server, "kept", [])
     assert {sock for sock in accepted if not sock.end.is_reset} <= set(kept) if system.must_ask else not kept
@@ -175,7 +175,7 @@ def test_pair_is_ours_or_error_is_right_over_ipv6():
         check_on_each_system(fates, family=AF_INET6)
 
 
-# A crowd comes before the client or soon after it, finds few descriptors, or comes again. Or send() takes 5 bytes.
+# Crowds: before the client, soon after it, with few free descriptors, or coming again. Or send() takes 5 bytes at most.
 CROWDS = [{}, {"crowd": 80, "margin": 0.03}, {"crowd_later": 100, "margin": 0.1}, {"crowd": 60, "descriptors": 40}]
 CROWDS += [{"crowd": 100, "descriptors": 30, "lacks": "ENFILE"}, {"flood": 100, "margin": 0.1}]
 CROWDS += [{"at_once": 5, "margin": 0.1}]

@@ -85,7 +85,7 @@ def test_second_install_changes_only_a_function_set_meanwhile(set_own):
     """Set a function between the calls, as gevent's patch_all() does."""
     own, later = refuse(errno.EPERM), refuse(errno.EACCES)
     function = set_own(own)
-    for each in (function, own):  # own: after an undo, or if another thread installs
+    for each in (function, own):  # own: if something restored it, or another thread is in install()
         socket.socketpair = each
         before = everything()
         backports_socketpair.install()

@@ -71,9 +71,9 @@ def test_report_has_a_line_about_python_and_each_function():
     assert len(lines) == (4 if HAS_OWN else 3)
     python = platform.python_implementation(), platform.python_version(), platform.platform()
     whose = "the operating system's" if HAS_NATIVE else "Python's emulation" if HAS_EMULATION else "missing"
-    about = "%s %s on %s; backports_socketpair %s; --enable: off; socket.socketpair: %s"
+    about = "%s %s on %s; backports_socketpair %s; --enable: off; socket.socketpair is %s"
     assert lines[0].startswith(about % (python + (__version__, whose)))
-    for name in ["own function"] * HAS_OWN + NAMES:
+    for name in ["socket.socketpair"] * HAS_OWN + NAMES:
         assert re.match(WORKS % name + "$", line_of(name, lines))
     if "fallback AF_INET6" not in NAMES:
         assert lines[-1].startswith("fallback AF_INET6: FAILED. ")
@@ -93,7 +93,7 @@ def test_first_line_says_where_the_function_comes_from(monkeypatch, set_own, lin
             monkeypatch.setattr(socket, "socketpair", fallback)
         before = dict(vars(socket))
         report = lines()
-        assert report[0].endswith("; socket.socketpair: " + words)
+        assert report[0].endswith("; socket.socketpair is " + words)
         assert len(report) == (3 if module_name is None else 4)  # both work, so there is no advice
         assert dict(vars(socket)) == before
     monkeypatch.setattr(platform, "platform", raising(EnvironmentError(errno.EPERM, "a sandbox refuses to tell")))
@@ -119,7 +119,7 @@ def test_figures_are_medians_in_microseconds(monkeypatch, set_own, lines):
     monkeypatch.setattr(machine_check, "fallback_socketpair", counted)
     set_own(lambda: counted())
     report = lines()
-    for name in ["own function"] + NAMES:
+    for name in ["socket.socketpair"] + NAMES:
         assert line_of(name, report) == name + ": works. A pair takes 3 us, a byte there and back 2 us."
     assert made.count((socket.AF_INET,)) == made.count(()) == 10
 
@@ -190,7 +190,7 @@ def test_keyboard_interrupt_is_not_caught(monkeypatch):
     ],
 )
 def test_failure_is_reported_with_its_usual_cause_if_known(monkeypatch, set_own, lines, name, words, codes):
-    shown = "fallback " + name if name in HOSTS else "own function"
+    shown = "fallback " + name if name in HOSTS else "socket.socketpair"
     asked = (getattr(socket, name),) if name in HOSTS else ()
 
     def fails(*args):
@@ -226,7 +226,7 @@ def test_own_pair_that_refuses_send_is_reported(set_own, lines):
         sendall = raising(error)
 
     set_own(lambda: [Mute(real=end) for end in fallback()], of_the_system=True)
-    assert lines()[1] == failed("own function", error, POLICY % "send() on a pair, so asyncio hangs")
+    assert lines()[1] == failed("socket.socketpair", error, POLICY % "send() on a pair, so asyncio hangs")
 
 
 def test_own_function_that_hangs_is_reported_in_time(monkeypatch, set_own, lines):
@@ -244,22 +244,24 @@ def test_own_function_that_hangs_is_reported_in_time(monkeypatch, set_own, lines
     report = lines()
     released.set()
     words = "10 pairs took more than %s s." % seconds
-    assert re.match("own function: FAILED. (_?socket.timeout|timeout|TimeoutError): " + words + A_SANDBOX, report[1])
+    assert re.match(
+        "socket.socketpair: FAILED. (_?socket.timeout|timeout|TimeoutError): " + words + A_SANDBOX, report[1]
+    )
     assert set(daemons) == {True}  # so that Python can exit while the function hangs
 
 
 def test_own_function_is_not_tried_if_there_are_no_threads(monkeypatch, set_own, lines):
     monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("no threads here")))  # as on WASI
     set_own(lambda: pytest.fail("tried"))
-    words = "not tried, since it may never return, and no thread can start (no threads here)."
-    assert lines()[1] == "own function: FAILED. RuntimeError: " + words
+    words = "not tried: it may not return, and no thread can limit its time (no threads here)."
+    assert lines()[1] == "socket.socketpair: FAILED. RuntimeError: " + words
 
 
 def test_report_ends_with_advice_if_something_helps(monkeypatch, set_own, lines):
     error = socket.error("Unexpected peer connection")
     set_own(raising(error))
     report = lines()
-    assert [report[1]] + report[4:] == [failed("own function", error, "")] + ADVICE
+    assert [report[1]] + report[4:] == [failed("socket.socketpair", error, "")] + ADVICE
     for module in (machine_check, backports_socketpair):
         monkeypatch.setattr(module, "fallback_socketpair", raising(error))
     assert lines(status=1)[4:] == NOTHING

@@ -16,7 +16,7 @@ from test_machine_check import A_SANDBOX, ADVICE, NO_FAMILY, NOTHING, POLICY, WO
 
 OWN_REFUSED = POLICY % "socketpair()"
 SEND_REFUSED = POLICY % "send() on a pair, so asyncio hangs"
-# For each filter: the ends of the lines on the own function, AF_INET and AF_INET6 (None: works), advice, exit status.
+# For each filter: how the lines on Python's function, AF_INET and AF_INET6 end (None: works), advice, exit status.
 FILTERS = {
     "--with EACCES": ([OWN_REFUSED, None, None], ADVICE, 0),
     "--with EPERM": ([OWN_REFUSED, None, None], ADVICE, 0),
@@ -37,7 +37,7 @@ def test_report_says_what_the_system_refuses_and_what_helps(options):
     status, out, err = start_refused("-m", "backports_socketpair", options=options.split())()
     report = out.splitlines()
     assert (status, err, report[4:]) == (expected_status, "", closing)
-    for name, end, line in zip(("own function", "fallback AF_INET", "fallback AF_INET6"), ends, report[1:4]):
+    for name, end, line in zip(("socket.socketpair", "fallback AF_INET", "fallback AF_INET6"), ends, report[1:4]):
         if end is None:
             assert re.match(WORKS % name + "$", line)
         else:

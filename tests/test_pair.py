@@ -43,8 +43,8 @@ def test_carries_bytes_both_ways(pair):
 def test_carries_megabytes_both_ways_at_once(pair):
     size = 1 << 20 if JYTHON else 1 << 22
     for end in pair:
-        # The default. exchange() limits the time when it joins its threads. On Wine under load, a recv() with a timeout
-        # once timed out although its bytes were on the way.
+        # No timeout: on Wine under load, a recv() with a timeout once timed out although its bytes were on the way.
+        # exchange() limits the time when it joins its threads.
         end.settimeout(None)
     rising = bytearray(range(256))
     data = [bytes(each) * (size // 256) for each in (rising, rising[::-1])]

@@ -76,7 +76,7 @@ def test_relayed_pair_takes_two_attempts_and_under_100_ms(stand_in, make_pair, r
 # Whether a relayed pair is returned
 
 
-# On macOS, accept() may return no name.
+# On macOS, accept() may return no peer address.
 NAMES = {
     "another port": lambda name: name[:1] + (1,) + name[2:],
     "another host": lambda name: ("127.0.0.9",) + name[1:],
@@ -115,7 +115,7 @@ WAYS += [(ways, errno.EADDRNOTAVAIL) for ways in ("RRS", "LRLRRLRRR", "RL" * 5, 
 @pytest.mark.parametrize("ways, code", WAYS)
 def test_third_relayed_pair_at_only_address_is_returned(stand_in, make_pair, relay, monkeypatch, family, ways, code):
     if JYTHON and ways != "RRR":
-        pytest.skip("Jython never frees 20 descriptors of each listener")
+        pytest.skip("Jython leaks 20 descriptors of each listener, and too many are made here")
     monkeypatch.setattr(OneAddress, "code", code)
     relay = relay("eager")
     gone = []

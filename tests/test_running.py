@@ -274,7 +274,7 @@ def test_help_says_how_to_call_it(start):
 
 @pytest.mark.parametrize("arguments", ["programs/written.py", "", "--help"][: 1 if JYTHON else None], ids=str)
 def test_standard_library_comes_before_the_current_folder_for_us(start, tmpdir, arguments):
-    """Do not replace modules that "python -m" needs to find us, nor socket, without which no program here works."""
+    """Replace all but socket and the modules that "python -m" needs to find us: without those, nothing here works."""
     write(tmpdir.mkdir("programs"), "print('program')")
     for name in ("platform", "subprocess", "sysconfig", "tempfile", "timeit"):
         write(tmpdir, "raise ImportError('the wrong %s')" % name, name + ".py")

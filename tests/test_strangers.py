@@ -34,7 +34,7 @@ def test_strangers_receive_nothing_and_are_closed(stand_in, make_pair, kinds):
     assert len(strangers) >= len(kinds)
     for stranger in strangers:
         assert_hung_up_on(stranger)
-    # Jython subtracts a closed connection from the listener's again when it collects it. At zero it closes the others.
+    # Garbage collection makes Jython count a closed connection out again. At zero it closes the listener's others.
     gc.collect()
     assert_is_direct(*pair)
     close(*strangers)

@@ -6,7 +6,7 @@ import sys
 USAGE = """\
 python -m backports_socketpair              print a report on socket pairs, for bug reports
 python -m backports_socketpair ARGUMENTS    run "python ARGUMENTS", for example -m MODULE, FILE or -c CODE
-python -m backports_socketpair --enable     make every program run by this Python call install()
+python -m backports_socketpair --enable     call install() in every program that this Python runs
 python -m backports_socketpair --disable    undo --enable
 
 With ARGUMENTS, the program and every Python that it starts call install() first.

@@ -15,8 +15,8 @@ from timeit import default_timer
 from . import __version__, fallback_socketpair, helped
 
 PAIRS, TIMEOUT = 10, 10  # pairs per function; seconds per byte, and for all pairs of Python's own function
-ABOUT = "%s %s on %s; backports_socketpair %s; --enable: %s; socket.socketpair: %s"
-OWN, IPV4, IPV6 = "own function", "fallback AF_INET", "fallback AF_INET6"
+ABOUT = "%s %s on %s; backports_socketpair %s; --enable: %s; socket.socketpair is %s"
+OWN, IPV4, IPV6 = "socket.socketpair", "fallback AF_INET", "fallback AF_INET6"
 WORKS = "%s: works. A pair takes %.0f us, a byte there and back %.0f us.%s"
 POLICY = " The system refuses %s. The usual cause is the policy of a container or a sandbox."
 ADVICE = """\
@@ -75,7 +75,7 @@ def attempt_in_time(own):
     try:
         worker.start()
     except RuntimeError as error:  # WASI has no threads, and its function may end the process
-        return failure(OWN, RuntimeError("not tried, since it may never return, and no thread can start (%s)" % error))
+        return failure(OWN, RuntimeError("not tried: it may not return, and no thread can limit its time (%s)" % error))
     worker.join(TIMEOUT)
     return outcomes[-1]
 

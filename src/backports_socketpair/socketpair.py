@@ -11,8 +11,8 @@ The design, which needs no thread, is from Geert Jansen's public-domain recipe. 
 problems, and this module handles them:
 
 - Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
-- Another process intercepts the client. The peer's port is then not the client's. The module tries a random address.
-- Another program relays loopback connections. The pair works, but if all addresses are relayed, it can read the data.
+- Another process intercepts the client. The accepted connection has another port. The module tries a random address.
+- Another program relays loopback connections. The pair works. A program that relays all addresses can read the data.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries another port or address.
 - The connection never completes. The module gives up after ten seconds.
 
@@ -136,7 +136,7 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard,
-        # to reserve its port: on Linux a socket with this port at another address could connect from the usual one.
+        # to reserve its port: on Linux a socket with this port that connects elsewhere can later connect from here.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -212,7 +212,7 @@ class _Attempt(object):
             raise self.failure(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
 
     def find_nonce(self, candidates, room, is_growing):
-        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest if more than room."""
+        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest beyond `room`."""
         surplus = candidates[: max(0, len(candidates) - room)]
         others = candidates[len(surplus) :]
         # Reading all is slow in a flood. So after a new connection, read the 16 newest, and the surplus a last time.
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with errno. Our own timeouts have one only on Jython.
+    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with errno. Our own have an errno only on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

@@ -34,7 +34,7 @@ BULK = 1 << (24 if WINDOWS else 26)  # bytes
 
 
 def in_turn(rounds, measure):
-    """Return two lists: what measure() returns for each of FUNCTIONS, called in turn, in random order."""
+    """Return two lists: the results of measure() for each of FUNCTIONS. Each round calls both, in random order."""
     values = [[], []]
     for _ in range(max(3, rounds // FEWER)):
         for index in random.sample((0, 1), 2):

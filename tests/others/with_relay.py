@@ -40,7 +40,7 @@ def test_machine_check_reports_a_relay_and_that_pairs_work(python):
     assert families == ["AF_INET"] + ["AF_INET6"] * has_address("AF_INET6", "::1")
     if python == WINDOWS_313:
         own = FAILS if HOW == "eager" else "TimeoutError: 10 pairs took more than 10 s"
-        assert re.search("^own function: FAILED. " + re.escape(own), check.stdout, re.MULTILINE)
+        assert re.search("^socket.socketpair: FAILED. " + re.escape(own), check.stdout, re.MULTILINE)
         assert "install()" in check.stdout
 
 

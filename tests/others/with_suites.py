@@ -92,7 +92,7 @@ def anyio_sources(folder):
 
 
 def differences(name, start):
-    """Run a suite with both kinds of pairs at once, and return the tests that differ. Of CPython's, return failures."""
+    """Run a suite over both kinds of pairs. Return the tests that differ (for "cpython": that fail over ours)."""
     tests, _, least = SUITES[name]
     if name == "cpython":  # every test must pass, so one run is enough
         ours = start("ours", tests)()

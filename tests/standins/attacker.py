@@ -17,7 +17,7 @@ It relies on these facts, all observed on Linux 6.18:
   listener's port is connecting to the client's port, it meets the client: the two connect to each other.
 - A socket that is bound to a port at all addresses, and is connecting elsewhere, conflicts with no socket at loopback.
   After connect(AF_UNSPEC) it can connect from the loopback address, even if another socket is bound there.
-- With IP_MINTTL 255 a socket ignores packets with a lower TTL. Packets on loopback have one, so it sees no refusal.
+- With IP_MINTTL 255 a socket ignores packets with a lower TTL. That includes loopback's, so it sees no refusal.
 - A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
   device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
 - While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can use

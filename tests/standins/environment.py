@@ -21,7 +21,7 @@ for folder in {1!r}:
 
 
 def base_python():
-    """Return the Python outside of any virtual environment: only there Python reads the user's site-packages."""
+    """Return the Python outside of any virtual environment: only that one reads the user's site-packages."""
     prefix = getattr(sys, "base_prefix", sys.prefix)
     if prefix == sys.prefix or JYTHON:
         return sys.executable
@@ -48,7 +48,7 @@ class Environment(object):
         return {"python": base_python(), "env": environment}
 
     def set_site(self, site, read=None):
-        """Make sysconfig report site. At start-up Python reads the folders in read (default: self.site), too."""
+        """Make sysconfig report the folder site. At start-up Python also reads these folders (default: self.site)."""
         starts = STARTS.format(str(site), [str(self.site)] if read is None else read)
         self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 

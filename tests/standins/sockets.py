@@ -18,7 +18,7 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """Return this stand-in. On Python 2 and in PySocks, _sock is the system's socket. Jython needs the real one."""
+        """Return self instead of the system's socket, which Python 2 and PySocks keep here. Jython needs that one."""
         return self.real._sock if JYTHON else self
 
     def accept(self):

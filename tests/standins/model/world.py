@@ -1,4 +1,4 @@
-"""The parts of the model outside the module: time, the kernel's connections, strangers and relays."""
+"""The modelled environment of the module under test: time, the kernel's connections, strangers and relays."""
 
 import heapq
 import itertools

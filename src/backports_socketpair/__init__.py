@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""socket.socketpair() for Pythons that lack it. install() also helps if the function fails or is refused."""
+"""socket.socketpair() for Pythons that lack it. install() also helps if Python's own fails or send() is refused."""
 
 import _socket
 import errno
@@ -19,7 +19,7 @@ _HELPED, _BY_SENDMSG = {}, {}  # one entry per function or class, even if severa
 
 
 def install():
-    """Replace socket.socketpair with a function that also works if Python's own fails or is refused.
+    """Replace socket.socketpair with a function that also works if Python's own fails, or send() on its pairs does.
 
     If the system has no socketpair() (Windows), the new function is fallback_socketpair. Otherwise it calls the current
     function, and if that fails with default arguments, falls back. If send() is refused, the pair uses sendmsg().

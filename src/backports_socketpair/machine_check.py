@@ -14,7 +14,7 @@ from timeit import default_timer
 
 from . import __version__, fallback_socketpair, helped
 
-PAIRS, TIMEOUT = 10, 10  # pairs per function; seconds per byte, and for all pairs of Python's own function
+PAIRS, TIMEOUT = 10, 10  # PAIRS per function; TIMEOUT seconds per byte, and for all pairs of Python's own function
 ABOUT = "%s %s on %s; backports_socketpair %s; --enable: %s; socket.socketpair is %s"
 OWN, IPV4, IPV6 = "socket.socketpair", "fallback AF_INET", "fallback AF_INET6"
 WORKS = "%s: works. A pair takes %.0f us, a byte there and back %.0f us.%s"
@@ -75,7 +75,7 @@ def attempt_in_time(own):
     try:
         worker.start()
     except RuntimeError as error:  # WASI has no threads, and its function may end the process
-        return failure(OWN, RuntimeError("not tried: it may not return, and no thread can limit its time (%s)" % error))
+        return "%s: NOT TRIED. It may hang or exit, and a time limit needs a thread (%s)." % (OWN, error), False
     worker.join(TIMEOUT)
     return outcomes[-1]
 

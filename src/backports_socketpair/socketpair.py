@@ -11,8 +11,8 @@ The design, which needs no thread, is from Geert Jansen's public-domain recipe. 
 problems, and this module handles them:
 
 - Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
-- Another process intercepts the client. The accepted connection has another port. The module tries a random address.
-- Another program relays loopback connections. The pair works. A program that relays all addresses can read the data.
+- Another process intercepts the client. The connection comes from another port, so the module tries a random address.
+- Another program relays loopback connections. Pairs work, but a program that relays all addresses can read the data.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries another port or address.
 - The connection never completes. The module gives up after ten seconds.
 
@@ -136,7 +136,7 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard,
-        # to reserve its port: on Linux a socket with this port that connects elsewhere can later connect from here.
+        # to reserve its port: on Linux a socket with this port that connects to another host can then use our address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with errno. Our own have an errno only on Jython.
+    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with errno. Our timeouts have one only on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

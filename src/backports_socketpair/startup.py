@@ -25,7 +25,7 @@ PROOF += "os._exit(not ours or ours.socketpair is not ours.helped(ours.socketpai
 
 
 def run(arguments):
-    """Start Python with these arguments, the options of this Python, and ON_PATH first in PYTHONPATH."""
+    """Start Python with these arguments, the options of this Python, and ON_PATH in PYTHONPATH."""
     path = os.environ.get(PYTHONPATH)
     if ON_PATH not in (path or "").split(os.pathsep):
         os.environ[PYTHONPATH] = ON_PATH + os.pathsep + path if path else ON_PATH
@@ -61,7 +61,7 @@ def reason_not_to_run(arguments):
 def paths():
     """Return the possible paths of the .pth file: in the site-packages of this environment, and in the user's."""
     users = [site.getusersitepackages()] if getattr(site, "ENABLE_USER_SITE", False) else []
-    # Not the package's name, which an editable installation may use.
+    # Not backports_socketpair.pth: an editable installation may use that name.
     return [os.path.join(each, "backports_socketpair_startup.pth") for each in [sysconfig.get_path("purelib")] + users]
 
 

@@ -10,7 +10,7 @@ sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
 this_module = sys.modules.pop(__name__)  # Python 2 clears the globals of a module without references
 try:
     __import__("backports_socketpair").install()
-except Exception:  # another Python may lack the package, or have an older one
+except Exception:  # another Python may lack the package, or have an older version
     pass
 # If the user has no sitecustomize, Python ignores the ImportError. It reports any other exception, as usual.
 import sitecustomize  # noqa: F401

@@ -111,7 +111,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Replace the module's clock with a Clock, and return it. Only the time-outs of its stand-ins advance it."""
+    """Replace the module's clock with a Clock, and return it. Only a time-out of a stand-in of hurried() advances it."""
     clock = Clock()
     monkeypatch.setattr(module, "_now", clock)
     return clock
@@ -158,7 +158,7 @@ def nothing_left_open():
 
 @pytest.fixture
 def vendor(tmpdir):
-    """Return a folder with a package that contains our one file, under another name."""
+    """Return a folder with a package that contains a copy of socketpair.py, renamed."""
     folder = tmpdir.mkdir("library").mkdir("vendor")
     for package in ("library", "library/vendor"):
         tmpdir.join(package, "__init__.py").write("")

@@ -68,7 +68,7 @@ def is_random_host(host):
 
 
 def has_random_host(family):
-    """Return whether such an address works here. macOS has none. Over IPv6, Wine, Jython and WASI cannot use one."""
+    """Return whether a random address works here. macOS has none. Over IPv6, Wine, Jython and WASI cannot use one."""
     is_tried = family == socket.AF_INET or os.name == "posix" and not WASI
     return is_tried and has_address("AF_INET", "127.3.2.1")
 
@@ -166,7 +166,7 @@ def close(*socks):
 
 
 def discard(*socks):
-    """Close connections without leaving a port in TIME_WAIT. Suites that run side by side could run out of ports."""
+    """Close connections, and leave no port in TIME_WAIT. Otherwise parallel test runs could run out of ports."""
     for sock in socks:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -1,4 +1,4 @@
-"""Tests of attacks by other processes of this machine, which try to get into the pair, or to prevent it."""
+"""Tests of attacks by other processes on this machine, which try to get into the pair, or to keep us from making it."""
 
 import socket
 import sys
@@ -35,7 +35,7 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
 
 @pytest.mark.skipif(JYTHON, reason="on Jython the client has no port before it connects")
 def test_no_other_socket_can_have_our_clients_port(stand_in, make_pair, family):
-    """Try other addresses, too: on Linux, a socket with this port there could later connect from the client's."""
+    """Try other addresses: on Linux a socket bound there to this port could later connect from the client's."""
 
     class Asked(StandIn):
         def connect_ex(self, address):

@@ -1,4 +1,4 @@
-"""Tests of where attempts listen. Each one follows a failure, at another port and, if possible, another address."""
+"""Tests of where attempts listen: after a failure, at another port and, if possible, another address."""
 
 import errno
 import os

@@ -39,9 +39,9 @@ CODES = [errno.EIO, errno.EACCES, errno.EMFILE, 10013, 10055, 54321]
 
 
 class Calls(object):
-    """The calls that the function makes. Those that at selects raise an error.
+    """The calls that the function makes. Some of them raise an error:
 
-    at is (name, number), for the call of this name with this number, from 0, or (name, None), for all of them.
+    at is (name, number), which counts the calls of this name from 0, or (name, None) for all calls of this name.
     """
 
     def __init__(self, at=None, error=None, afterwards=False):
@@ -112,7 +112,7 @@ CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, 
 def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, family, way, error, afterwards):
     """Check that another attempt makes a pair after a socket.error, whatever its errno. Other exceptions are raised."""
     if JYTHON and (family != socket.AF_INET or way == "relayed" and error is socket.error):
-        pytest.skip("Jython leaks 20 descriptors of each listener that fails, and too many fail here")
+        pytest.skip("Jython leaks 20 descriptors per listener that fails, and too many fail here")
     calls = Calls()
     assert isinstance(calls.run(stand_in, monkeypatch, family, way), tuple)
     functions = {name for _, name in FUNCTIONS if error is socket.error}  # these raise no socket.error
@@ -176,7 +176,7 @@ def deeper(frames, function):
     return deeper(frames - 1, function) if frames > 0 else function()
 
 
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="others do not count all frames")
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts all frames")
 def test_recursion_limit_leaves_nothing_open(monkeypatch):
     """Call with few frames left, as in a deep recursion. With 16 strangers, there are 18 sockets to close."""
 

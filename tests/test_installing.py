@@ -17,7 +17,7 @@ from support import HAS_NATIVE, JYTHON, assert_is_a_pair, close, fallback, in_th
 UNIX = getattr(socket, "AF_UNIX", 1)
 
 HAS_SENDMSG = HAS_NATIVE and hasattr(socket.socket, "sendmsg")
-needs_sendmsg = pytest.mark.skipif(not HAS_SENDMSG, reason="the system has no socketpair, or no sendmsg")
+needs_sendmsg = pytest.mark.skipif(not HAS_SENDMSG, reason="this Python has no native socketpair, or no sendmsg")
 
 
 @pytest.fixture(autouse=True)

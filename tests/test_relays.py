@@ -115,7 +115,7 @@ WAYS += [(ways, errno.EADDRNOTAVAIL) for ways in ("RRS", "LRLRRLRRR", "RL" * 5, 
 @pytest.mark.parametrize("ways, code", WAYS)
 def test_third_relayed_pair_at_only_address_is_returned(stand_in, make_pair, relay, monkeypatch, family, ways, code):
     if JYTHON and ways != "RRR":
-        pytest.skip("Jython leaks 20 descriptors of each listener, and too many are made here")
+        pytest.skip("Jython leaks 20 descriptors per listener, and too many are made here")
     monkeypatch.setattr(OneAddress, "code", code)
     relay = relay("eager")
     gone = []

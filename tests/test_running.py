@@ -60,7 +60,7 @@ def start(tmpdir):
 
 @pytest.fixture
 def assert_same(start):
-    """Return a function that checks that the outcome is the same with us and without us, and returns it."""
+    """Return a function that checks that the outcome is the same with and without our package, and returns it."""
 
     def check(arguments, options=(), after_us=(), **variables):
         arguments = list(after_us) + arguments
@@ -127,7 +127,7 @@ def test_exit_status_and_error_are_as_without_us(assert_same, arguments):
     assert assert_same(arguments)[0] != 0
 
 
-@pytest.mark.skipif(not POSIX, reason="on other systems terminate() sends no signal")
+@pytest.mark.skipif(not POSIX, reason="only on POSIX terminate() sends a signal")
 def test_signal_reaches_the_program(tmpdir):
     program = write(tmpdir, "import os, signal, sys; print(os.getpid()); sys.stdout.flush(); signal.pause()")
     process = subprocess.Popen([sys.executable] + RUNS + [program], stdout=subprocess.PIPE)
@@ -274,7 +274,7 @@ def test_help_says_how_to_call_it(start):
 
 @pytest.mark.parametrize("arguments", ["programs/written.py", "", "--help"][: 1 if JYTHON else None], ids=str)
 def test_standard_library_comes_before_the_current_folder_for_us(start, tmpdir, arguments):
-    """Replace all but socket and the modules that "python -m" needs to find us: without those, nothing here works."""
+    """Replace some modules that we import, but not socket and those that "python -m" needs to find us."""
     write(tmpdir.mkdir("programs"), "print('program')")
     for name in ("platform", "subprocess", "sysconfig", "tempfile", "timeit"):
         write(tmpdir, "raise ImportError('the wrong %s')" % name, name + ".py")

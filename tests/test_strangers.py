@@ -62,7 +62,7 @@ def test_second_process_that_keeps_connecting_is_kept_out(stand_in, make_pair, f
 
 
 def test_accept_is_called_again_if_nobody_has_connected(stand_in, make_pair):
-    """Raise twenty such errors. If each of them ended an attempt, ten attempts would not be enough."""
+    """Raise twenty errors that say so. If each of them ended an attempt, ten attempts would not be enough."""
     reports = [socket.error(code, "nobody") for code in [errno.EINTR, errno.EWOULDBLOCK, errno.EAGAIN, 10035] * 5]
 
     class Reporting(StandIn):

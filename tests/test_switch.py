@@ -131,7 +131,7 @@ def test_package_that_programs_do_not_find_is_a_clear_error(python, tmpdir, pack
     assert files(python) == []
 
 
-@pytest.mark.skipif(os.name != "posix", reason="other systems report other errors")
+@pytest.mark.skipif(os.name != "posix", reason="the errors are those of POSIX")
 def test_folder_that_cannot_be_written_is_a_clear_error(python, tmpdir):
     tmpdir.join("file").write("")
     python.set_site(tmpdir.join("file", "site-packages"))

@@ -64,7 +64,7 @@ class OtherTime(object):
 
 
 @pytest.mark.skipif(
-    not WINDOWS and not JYTHON and not hasattr(time, "monotonic"), reason="Python 2 has no monotonic clock on Unix"
+    not WINDOWS and not JYTHON and not hasattr(time, "monotonic"), reason="Python 2 on Unix has no time.monotonic()"
 )
 def test_wait_does_not_use_a_clock_that_can_be_set(stand_in, monkeypatch):
     monkeypatch.setitem(sys.modules, "time", OtherTime())

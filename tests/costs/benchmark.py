@@ -1,9 +1,9 @@
-"""Measures what a pair costs, compared with Python's own function: socket._fallback_socketpair, or an emulation.
+"""Measures what a pair costs, compared with Python's own: socket._fallback_socketpair or, on Windows, its socketpair.
 
     python3.13 tests/costs/benchmark.py [--quick]
     tests/pythons/run.sh win313 tests/costs/benchmark.py [--quick]
 
-Prints the medians of our function and of Python's, measured in turn in one run, and their ratio. --quick makes a tenth
+Prints the medians of our function and of Python's, measured in turn in one run, and their ratio. --quick runs a tenth
 of the rounds, except for "a pair". The exit status is 1 if a ratio is above its bound: 1.40 for a pair, 0.001 for two
 writes and a read, and 1.10 for the import. On Windows the only bound is 1.65, for a pair.
 """
@@ -75,7 +75,7 @@ def there_and_back(first, second):
 
 
 def stream(size):
-    """Return a function that measures the bytes per second of a stream of writes of size bytes."""
+    """Return a function that measures the bytes per second of a stream, written in chunks of this size."""
 
     @over_a_pair
     def measure(first, second):
@@ -103,7 +103,7 @@ IN_TURN = "import sys; sys.path[:0] = %r; import benchmark as own; print(*map(ow
 
 
 def pair_medians():
-    """Return the median of the seconds for a pair with each of FUNCTIONS, measured in a new process."""
+    """Return the median seconds for a pair, for each of FUNCTIONS. Measure them in a new process."""
     code = IN_TURN % ([TESTS, COSTS], 300)  # few, since ports in TIME_WAIT make bind() slower
     return list(map(float, run_python("-c", code).split()))
 

@@ -3,8 +3,8 @@
     python recorded.py own|ours|none OUTCOMES MODULE [ARGUMENTS...]
 
 The first argument says which function makes the pairs: Python's own, the fallback, or one that always raises. MODULE
-is pytest, or a module that runs unittest's tests. The suite is not changed, and none of it is imported before the
-function is set. pytest loads this file as a plugin (PYTEST_DONT_REWRITE: it cannot rewrite a file already imported).
+is pytest, or a module that runs tests written with unittest. The suite is not changed, and none of it is imported
+before the function is set. pytest loads this file as a plugin. PYTEST_DONT_REWRITE tells it not to rewrite this file.
 """
 
 import collections

@@ -67,7 +67,7 @@ class Answering(asyncio.Protocol):
 
 
 def ask(loop, sock):
-    """Return the answer to a question that is sent over this socket, and close the socket."""
+    """Send a question over this socket, return the answer, and close the socket."""
     sock.setblocking(False)
     stop = loop.call_later(10, loop.stop)
     loop.run_until_complete(loop.sock_sendall(sock, b"question"))

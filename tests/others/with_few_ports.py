@@ -27,7 +27,7 @@ def set_network(name, *values):
 
 @pytest.fixture
 def ports(request):
-    """Set as many ephemeral ports as the test asks for (16 if it does not), and return the first and the last."""
+    """Limit the ephemeral ports to the number that the test asks for (default: 16). Return the first and the last."""
     # Not the ports of the previous test: some of them may be in TIME_WAIT.
     first = next(FIRST)
     given = first, first + getattr(request, "param", 16) - 1
@@ -89,7 +89,7 @@ def test_attacker_with_the_clients_address_is_not_in_the_pair(attacked, make_pai
 
 @pytest.mark.parametrize("way, met", [("late", 0), ("early", 0), ("heir", 1)])
 def test_attacker_that_passes_the_nonce_on_is_not_in_the_pair(attacked, make_pair, way, met):
-    """Check attackers that ask for the client's port before it connects, or after they have reset it."""
+    """Check attackers that try to bind the client's port before the client connects, or after they have reset it."""
     ask = attacked(way)
     assert_is_direct(*make_pair())
     assert ask("met") == met

@@ -1,4 +1,4 @@
-"""Tests of the fallback under patched gevent and eventlet: while one green thread waits, the others run.
+"""Tests of the fallback under gevent's and eventlet's monkey patches: while one green thread waits, the others run.
 
 They run on each of the two libraries that is installed. tox.ini says which.
 """

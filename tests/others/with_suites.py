@@ -54,7 +54,7 @@ pytestmark = pytest.mark.parametrize("name", SUITES)
 
 @pytest.fixture
 def start(name, tmp_path):
-    """Yield a function that starts tests over a maker's pairs, and returns a function that waits for the outcomes."""
+    """Yield a function that starts tests over pairs of one kind. It returns a function that waits for the outcomes."""
     (tmp_path / "test").symlink_to(os.path.dirname(importlib.import_module("test").__file__))
     environment = dict(os.environ, MORE_PATH=str(tmp_path))
     folder = anyio_sources(tmp_path) if name == "anyio" else tmp_path
@@ -92,7 +92,7 @@ def anyio_sources(folder):
 
 
 def differences(name, start):
-    """Run a suite over both kinds of pairs. Return the tests that differ (for "cpython": that fail over ours)."""
+    """Run a suite over both kinds of pairs ("cpython": only ours). Return the tests that differ ("cpython": fail)."""
     tests, _, least = SUITES[name]
     if name == "cpython":  # every test must pass, so one run is enough
         ours = start("ours", tests)()

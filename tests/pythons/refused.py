@@ -1,4 +1,4 @@
-"""Runs a command to which the kernel refuses socketpair(2), as the policy of a container or a sandbox may do.
+"""Runs a command to which the kernel refuses some socket calls, as the policy of a container or a sandbox may do.
 
     python3 tests/pythons/refused.py COMMAND...              socketpair(2) fails with EACCES
     python3 tests/pythons/refused.py --with NAME COMMAND...  socketpair(2) fails with this error, a name in errno
@@ -41,7 +41,7 @@ def instruction(code, value, if_equal=0, if_not=0):
 
 
 def refuse(calls, answer, inet_answer=ALLOW):
-    """Install a filter that gives answer to these calls, and inet_answer to a socket of any family but AF_UNIX."""
+    """Install a filter that answers these calls with answer, and socket() of families but AF_UNIX with inet_answer."""
     instructions = [instruction(LOAD_WORD, NUMBER)]
     for call in calls:
         instructions += [instruction(IF_EQUAL, call, if_not=1), instruction(RETURN, answer)]

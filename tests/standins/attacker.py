@@ -20,8 +20,8 @@ It relies on these facts, all observed on Linux 6.18:
 - With IP_MINTTL 255 a socket ignores packets with a lower TTL. That includes loopback's, so it sees no refusal.
 - A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
   device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
-- While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can use
-  these, too. Packets that open a connection still reach the listener.
+- While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can
+  have the same, too. Packets that open a connection still reach the listener.
 - A socket with a TCP_MD5SIG key signs the packets that it sends. A socket without a key drops signed packets.
 - A client that was reset still reports its port, although the system gives that port to any socket that asks for it.
 
@@ -132,7 +132,7 @@ def connect_in_front(sock, hider, port):
 
 
 def hold(port, number=1):
-    """Return a socket at this port that is connecting elsewhere. Two such sockets need different port numbers there."""
+    """Return a socket at this port that is connecting elsewhere. Two such sockets need different targets (number)."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))
@@ -141,7 +141,7 @@ def hold(port, number=1):
 
 
 class Twin:
-    """An attacker that takes all ports but two, which a listener and a client then get, and connects to both.
+    """An attacker that leaves only two ports, which a listener and a client then get. It connects to both.
 
     It attacks a client that is not bound before it connects. Then the listener's peer has the client's address and
     port, and the client's peer has the listener's.

@@ -1,4 +1,4 @@
-"""Pythons to which the kernel refuses socketpair(2), as the policy of a container or a sandbox may do."""
+"""Pythons to which the kernel refuses some socket calls, as the policy of a container or a sandbox may do."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ needs_refusal = pytest.mark.skipif(
 
 
 def start_refused(*args, **kwargs):
-    """Start this Python under refused.py, which takes the options. Return a function that waits for the outcome."""
+    """Start this Python under refused.py with these options. Return a function that waits for the outcome."""
     options = list(kwargs.pop("options", []))
     return start_python(*[REFUSED] + options + [sys.executable] + list(args), **kwargs)
 

@@ -18,7 +18,7 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """Return self instead of the system's socket, which Python 2 and PySocks keep here. Jython needs that one."""
+        """Return self, but on Jython the system's socket, which Jython needs. Python 2 and PySocks keep theirs here."""
         return self.real._sock if JYTHON else self
 
     def accept(self):

@@ -55,7 +55,7 @@ def after_strangers(kinds, cls=StandIn):
 
 
 def full_listener(family, host):
-    """Return a listener with a full backlog, so that it answers no further client, and the sockets that fill it."""
+    """Return a listener with a full backlog, and the sockets that fill it. It answers no further client."""
     listener = RealSocket(family, socket.SOCK_STREAM)
     listener.bind((host, 0))
     listener.listen(0)

@@ -111,7 +111,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Replace the module's clock with a Clock, and return it. Only a time-out of a stand-in of hurried() advances it."""
+    """Replace the module's clock with a Clock, and return it. Only time-outs of stand-ins of hurried() advance it."""
     clock = Clock()
     monkeypatch.setattr(module, "_now", clock)
     return clock

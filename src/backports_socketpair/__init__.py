@@ -19,7 +19,7 @@ _HELPED, _BY_SENDMSG = {}, {}  # one entry per function or class, even if severa
 
 
 def install():
-    """Replace socket.socketpair with a function that also works if Python's own fails, or send() on its pairs does.
+    """Replace socket.socketpair with a function that also works if Python's own fails, or if its pairs refuse send().
 
     If the system has no socketpair() (Windows), the new function is fallback_socketpair. Otherwise it calls the current
     function, and if that fails with default arguments, falls back. If send() is refused, the pair uses sendmsg().

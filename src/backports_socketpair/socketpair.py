@@ -64,7 +64,7 @@ _now = getattr(time, "monotonic", None) or (time.clock if os.name != "posix" els
 def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
     """Return two connected sockets: the accepted end, then the connecting end.
 
-    family is AF_INET (the default, also for None) or AF_INET6. type is SOCK_STREAM. proto is 0. Both ends have a
+    family is AF_INET (None, the default, means this) or AF_INET6. type is SOCK_STREAM. proto is 0. Both ends have a
     timeout of socket.getdefaulttimeout() seconds, and TCP_NODELAY set.
 
     Raise ValueError for other arguments. Raise socket.error after ten attempts or about ten seconds, with the errno of
@@ -118,7 +118,7 @@ def _random_host(family, opened):
 
 
 class _Clock(object):
-    """The seconds since the call began. It also adds up the waits, since tests may freeze the clock or set it back."""
+    """The seconds since the call began, or the sum of its waits if larger: a user's tests may freeze the clock."""
 
     def __init__(self):
         self.started, self.waited = _now(), 0
@@ -135,8 +135,8 @@ class _Attempt(object):
         self.deadline = min(clock.elapsed() + _ATTEMPT_TIMEOUT, _TIMEOUT)
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
-        # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard,
-        # to reserve its port: on Linux a socket with this port that connects to another host can then use our address.
+        # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard.
+        # Otherwise a socket that is connecting elsewhere can get the same port on Linux, and then our address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket

@@ -1,7 +1,7 @@
 """Fixtures and hooks.
 
-On every Python, the tests call the module's fallback. If the system has its own socketpair, the tests of how any pair
-behaves also call that.
+On every Python, the tests call the module's fallback. The tests of a pair's behaviour also call the system's own
+socketpair, if there is one.
 """
 
 import io
@@ -111,7 +111,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Replace the module's clock with a Clock, and return it. Only time-outs of stand-ins of hurried() advance it."""
+    """Replace the module's clock with a Clock, and return it. Only time-outs of hurried() stand-ins advance it."""
     clock = Clock()
     monkeypatch.setattr(module, "_now", clock)
     return clock
@@ -140,7 +140,7 @@ def flooder():
 
 @pytest.fixture
 def without_socketpair(monkeypatch):
-    """Make socket look as on a Python that has no socketpair."""
+    """Make the module socket look as it does on a Python without socketpair."""
     monkeypatch.delattr(socket, "socketpair")
     names = [name for name in getattr(socket, "__all__", []) if name != "socketpair"]
     monkeypatch.setattr(socket, "__all__", names, raising=False)

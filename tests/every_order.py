@@ -1,4 +1,4 @@
-"""More tests of orders of events on the model: one or two strangers at any moments, and three attempts of any kinds."""
+"""More tests on the model: one or two strangers, at each moment, and three attempts, in each combination of kinds."""
 
 import itertools
 

@@ -35,7 +35,7 @@ def test_dead_connection_from_our_clients_port_is_not_returned(stand_in, make_pa
 
 @pytest.mark.skipif(JYTHON, reason="on Jython the client has no port before it connects")
 def test_no_other_socket_can_have_our_clients_port(stand_in, make_pair, family):
-    """Try other addresses: on Linux a socket bound there to this port could later connect from the client's."""
+    """Also try other addresses: on Linux, a socket bound there could later connect from the client's address."""
 
     class Asked(StandIn):
         def connect_ex(self, address):
@@ -54,7 +54,7 @@ def test_no_other_socket_can_have_our_clients_port(stand_in, make_pair, family):
     assert len(refused) > 1
 
 
-@pytest.mark.skipif(JYTHON, reason="with so many connections, Jython's threads, which complete a connect, do not run")
+@pytest.mark.skipif(JYTHON, reason="Jython's threads, which complete a connect, stop running with so many connections")
 @pytest.mark.parametrize("family", [socket.AF_INET])
 def test_pair_is_made_in_seconds_if_strangers_fill_the_queue(stand_in, make_pair):
     """Fill the accept queue. Linux drops the client's first packet, and sends it again after a second."""

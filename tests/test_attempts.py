@@ -12,7 +12,7 @@ from support import JYTHON, assert_is_direct, failure, has_random_host, is_close
 
 @pytest.fixture
 def attempts(stand_in, family):
-    """Return a function that calls the fallback, and makes each connect fail, with a different error each.
+    """Return a function that calls the fallback. Each connect fails, with an error of its own.
 
     It returns a list for each attempt: the addresses that it binds, and then "listens" and "connects".
     """

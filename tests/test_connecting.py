@@ -34,7 +34,7 @@ def answering(answer):
 
 @pytest.mark.parametrize("code", NOT_YET + DONE)
 def test_many_answers_of_connect_ex_lead_to_a_pair(stand_in, make_pair, code):
-    """Return each code, then raise it: some cooperative sockets raise it, and one raises 0 for a failed connect."""
+    """Return each code, then raise it: some cooperative sockets raise it, and one raises code 0 if a connect fails."""
     for answer in (code, socket.error(code, "raised")):
         made = stand_in(answering(answer))
         count = len(made)

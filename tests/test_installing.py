@@ -159,7 +159,7 @@ def test_system_error_is_raised_unless_a_default_pair_is_refused(set_own, name, 
 
 @pytest.fixture
 def make_mute(set_own):
-    """Yield a function that calls install(), and makes a pair of a class whose own send() and sendall() are refused."""
+    """Yield a function that calls install() and makes a pair. The pair's class refuses send() and sendall()."""
     native, made = _socket.socketpair, []
 
     class Mute(socket.socket):

@@ -125,7 +125,7 @@ def test_figures_are_medians_in_microseconds(monkeypatch, set_own, lines):
 
 
 class Faulty(StandIn):
-    """A stand-in: one end sends nothing, or gets a wrong byte if it reads a single byte, so not in the nonce."""
+    """A stand-in: one end sends nothing, or gets a wrong byte when it reads one byte. The nonce is never changed."""
 
     role = "accepted"
 

@@ -10,7 +10,7 @@ from support import JYTHON, assert_is_direct
 
 
 def test_accepted_end_is_first_and_both_are_socket_socket(stand_in, make_pair):
-    """Check that arguments go by position, since some replacements of socket.socket rename the parameters."""
+    """Check that arguments are passed by position, since some replacements of socket.socket rename the parameters."""
 
     class Renamed(StandIn):
         role = "accepted"

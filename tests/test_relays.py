@@ -148,7 +148,7 @@ FAILURES = (errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 
 
 @pytest.mark.parametrize("how", ["hanging up", "resetting", "never", "greeting", "garbling"])
 def test_relay_that_does_not_work_is_an_error(stand_in, clock, relay, family, how):
-    """Check a relay that sends bytes, too: the client must receive nothing before its connection is found."""
+    """Check a relay that sends bytes, too: the client must receive nothing until we have found its connection."""
     stand_in(relay(how).relayed(clock.hurried()))
     assert failure(family).errno in ([errno.ETIMEDOUT] if how == "never" else FAILURES)
     assert clock.seconds < 10.1

@@ -78,7 +78,7 @@ def test_wait_does_not_use_a_clock_that_can_be_set(stand_in, monkeypatch):
 
 
 def test_clock_also_runs_while_the_process_is_idle():
-    """Check that it does not count CPU time, as time.clock() does on Unix."""
+    """Check that it counts real time, unlike time.clock() on Unix, which counts CPU time."""
     before, started = module._now(), default_timer()
     threading.Event().wait(0.05)
     assert abs((module._now() - before) - (default_timer() - started)) < 0.03

@@ -1,4 +1,4 @@
-"""Tests of asyncio's self-pipe and transports after install(), and of selectors, over the fallback's pairs."""
+"""Tests that asyncio (after install()) and selectors work over the fallback's pairs."""
 
 import _socket
 import asyncio

@@ -89,7 +89,7 @@ def test_attacker_with_the_clients_address_is_not_in_the_pair(attacked, make_pai
 
 @pytest.mark.parametrize("way, met", [("late", 0), ("early", 0), ("heir", 1)])
 def test_attacker_that_passes_the_nonce_on_is_not_in_the_pair(attacked, make_pair, way, met):
-    """Check attackers that try to bind the client's port before the client connects, or after they have reset it."""
+    """Check attackers that try to bind the client's port before it connects, or after they have reset the client."""
     ask = attacked(way)
     assert_is_direct(*make_pair())
     assert ask("met") == met
@@ -107,7 +107,7 @@ def test_attacker_in_the_middle_is_not_in_the_pair(attacked, family, way):
 
 
 def test_failures_elsewhere_do_not_let_the_attacker_in(attacked, make_pair):
-    """Simulate that the attacker blocks each random address: its connections fill the accept queue there."""
+    """Let each random address time out, as if the attacker's connections filled the accept queue there."""
     set_network("tcp_max_tw_buckets", 0)
     ask = attacked("relay", elsewhere=errno.ETIMEDOUT)
     with pytest.raises(socket.error):

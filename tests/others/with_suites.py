@@ -1,7 +1,7 @@
 """Tests that other projects' unmodified test suites have the same outcomes over our pairs and over Python's own.
 
-The suites of tornado, trio, anyio and CPython run on CPython 3.13. CPython's asyncio tests also run on Windows CPython
-3.13. Its embeddable build has no tests, so it runs those of this Python, which is another release of 3.13.
+The suites of tornado and trio, and parts of anyio's and CPython's, run on CPython 3.13. Some of CPython's asyncio tests
+also run on Windows CPython 3.13. That embeddable build has no tests, so it runs those of this Python, another 3.13.
 """
 
 import importlib.metadata
@@ -92,7 +92,7 @@ def anyio_sources(folder):
 
 
 def differences(name, start):
-    """Run a suite over both kinds of pairs ("cpython": only ours). Return the tests that differ ("cpython": fail)."""
+    """Return the tests that differ between the two kinds of pairs. For "cpython", return those that fail over ours."""
     tests, _, least = SUITES[name]
     if name == "cpython":  # every test must pass, so one run is enough
         ours = start("ours", tests)()

@@ -41,7 +41,7 @@ def instruction(code, value, if_equal=0, if_not=0):
 
 
 def refuse(calls, answer, inet_answer=ALLOW):
-    """Install a filter that answers these calls with answer, and socket() of families but AF_UNIX with inet_answer."""
+    """Answer these calls with answer, and socket() for any family other than AF_UNIX with inet_answer."""
     instructions = [instruction(LOAD_WORD, NUMBER)]
     for call in calls:
         instructions += [instruction(IF_EQUAL, call, if_not=1), instruction(RETURN, answer)]

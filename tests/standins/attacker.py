@@ -13,15 +13,15 @@ After each command, which is one line, it prints how many clients it has met so 
 
 It relies on these facts, all observed on Linux 6.18:
 
-- A packet goes to a connection rather than to a listener, and to the newest of several connections. If a socket at the
-  listener's port is connecting to the client's port, it meets the client: the two connect to each other.
+- A packet goes to a connection rather than to a listener. If several connections match, it goes to the newest. If a
+  socket at the listener's port is connecting to the client's port, it meets the client: the two connect to each other.
 - A socket that is bound to a port at all addresses, and is connecting elsewhere, conflicts with no socket at loopback.
   After connect(AF_UNSPEC) it can connect from the loopback address, even if another socket is bound there.
 - With IP_MINTTL 255 a socket ignores packets with a lower TTL. That includes loopback's, so it sees no refusal.
 - A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
   device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
 - While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can
-  have the same, too. Packets that open a connection still reach the listener.
+  use them, too. Packets that open a connection still reach the listener.
 - A socket with a TCP_MD5SIG key signs the packets that it sends. A socket without a key drops signed packets.
 - A client that was reset still reports its port, although the system gives that port to any socket that asks for it.
 
@@ -132,7 +132,7 @@ def connect_in_front(sock, hider, port):
 
 
 def hold(port, number=1):
-    """Return a socket at this port that is connecting elsewhere. Two such sockets need different targets (number)."""
+    """Return a socket at this port that is connecting elsewhere, to port number. Two at one port need two numbers."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))

@@ -53,7 +53,7 @@ class Relay(object):
         return self.address
 
     def relayed(self, cls=StandIn):
-        """Return a stand-in class whose connect comes to this relay."""
+        """Return a stand-in class that connects to this relay instead."""
         relay = self
 
         class Relayed(cls):
@@ -65,7 +65,7 @@ class Relay(object):
         return Relayed
 
     def meant_for(self, near):
-        """Return the address that the client at the other end of near meant to connect to."""
+        """Return the address that near's client meant to connect to."""
         return self.target
 
     def stop(self):

@@ -18,7 +18,7 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """Return self, but on Jython the system's socket, which Jython needs. Python 2 and PySocks keep theirs here."""
+        """Return self, or on Jython the underlying socket. Python 2 and PySocks keep the underlying socket here."""
         return self.real._sock if JYTHON else self
 
     def accept(self):
@@ -28,7 +28,7 @@ class StandIn(object):
 
 
 def connect_ex_of(cls, sock):
-    """Return the connect_ex() of cls for sock, whose class is derived from cls and overrides it."""
+    """Return the connect_ex() that sock inherits from cls. The class of sock overrides it."""
     if hasattr(cls, "connect_ex"):
         return lambda address: cls.connect_ex(sock, address)
     return sock.__getattr__("connect_ex")

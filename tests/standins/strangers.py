@@ -39,7 +39,7 @@ def await_connection(listener):
 
 
 def after_strangers(kinds, cls=StandIn):
-    """Return a stand-in class and a list of strangers. These kinds connect to each listener before our client does."""
+    """Return a stand-in class and a list of strangers. One of each kind connects to each listener before our client."""
     strangers = []
 
     class AfterStrangers(cls):

@@ -192,7 +192,7 @@ class Socket(object):
         return len(data[: self.world.at_once])
 
     def send_failed(self):
-        """Return the error of send() after a failed connect. If connect's error differs, only SO_ERROR has it."""
+        """After a failed connect, return the error of send(). Some systems give connect's error only in SO_ERROR."""
         if self.number and self.system.send_failed:
             return self.system.send_failed
         number, self.number = self.number, 0

@@ -253,7 +253,7 @@ def test_own_function_that_hangs_is_reported_in_time(monkeypatch, set_own, lines
 def test_own_function_is_not_tried_if_there_are_no_threads(monkeypatch, set_own, lines):
     monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("no threads here")))  # as on WASI
     set_own(lambda: pytest.fail("tried"))
-    words = "It may hang or end Python, and a time limit needs a thread (no threads here)."
+    words = "It may hang or kill Python, and a time limit needs a thread (no threads here)."
     assert lines()[1] == "socket.socketpair: NOT TRIED. " + words
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT-0
 # Copyright (c) 2026 The backports_socketpair authors
-"""socket.socketpair() for Pythons that lack it. install() also helps if Python's own fails or send() is refused."""
+"""socket.socketpair() for Pythons without it. install() also helps if Python's own fails or its pairs refuse send()."""
 
 import _socket
 import errno
@@ -37,7 +37,7 @@ def install():
 
 
 def helped(own):
-    """Return the replacement that install() sets for this function."""
+    """Return the function with which install() replaces own."""
     if hasattr(own, "helps"):
         return own
     if own is fallback_socketpair or not hasattr(_socket, "socketpair"):

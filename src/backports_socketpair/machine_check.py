@@ -75,7 +75,7 @@ def attempt_in_time(own):
     try:
         worker.start()
     except RuntimeError as error:  # WASI has no threads, and its function may end the process
-        return "%s: NOT TRIED. It may hang or end Python, and a time limit needs a thread (%s)." % (OWN, error), False
+        return "%s: NOT TRIED. It may hang or kill Python, and a time limit needs a thread (%s)." % (OWN, error), False
     worker.join(TIMEOUT)
     return outcomes[-1]
 

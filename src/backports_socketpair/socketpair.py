@@ -11,8 +11,8 @@ The design, which needs no thread, is from Geert Jansen's public-domain recipe. 
 problems, and this module handles them:
 
 - Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
-- Another process intercepts the client. The connection comes from another port, so the module tries a random address.
-- Another program relays loopback connections. Pairs work, but a program that relays all addresses can read the data.
+- Another process intercepts the client. The peer's port is not the client's, so the module tries a random address.
+- Another program relays loopback connections. Pairs work, but if it relays every address, it can read the data.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries another port or address.
 - The connection never completes. The module gives up after ten seconds.
 
@@ -83,9 +83,9 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
             host = usual if number % 2 else _random_host(family, opened) or usual
             attempt = _Attempt(family, host, wildcard if host == usual else host, clock, opened)
             server, is_direct = attempt.find_server()
-            # A connection that is not direct is relayed. At the usual address the relay may be an attacker: on Linux it
-            # can connect to the client from the listener's port. At a random address, which it cannot predict, accept a
-            # relay. If the system has no such address, accept the third relay in a row.
+            # A connection that is not direct is relayed. At the usual address the relay may be an attacker, which on
+            # Linux can connect to the client from the listener's port, and receive the nonce. It cannot predict a random
+            # address, so accept a relay there. If the system has no such address, accept the third in a row.
             if is_direct or host != usual or relayed == 2:
                 return _finish(server, attempt.client, timeout, opened)
             relayed += 1
@@ -135,8 +135,8 @@ class _Attempt(object):
         self.deadline = min(clock.elapsed() + _ATTEMPT_TIMEOUT, _TIMEOUT)
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
-        # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard.
-        # Otherwise a socket that is connecting elsewhere can get the same port on Linux, and then our address.
+        # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard:
+        # if it did not, a socket that is connecting elsewhere could get its port on Linux, and then its address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -212,7 +212,7 @@ class _Attempt(object):
             raise self.failure(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
 
     def find_nonce(self, candidates, room, is_growing):
-        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest beyond `room`."""
+        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest if more than room."""
         surplus = candidates[: max(0, len(candidates) - room)]
         others = candidates[len(surplus) :]
         # Reading all is slow in a flood. So after a new connection, read the 16 newest, and the surplus a last time.
@@ -240,7 +240,7 @@ class _Attempt(object):
         code = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code and code not in _CONNECT_OK:
             raise self.failure(code)
-        # The accepted end sends nothing, so data is a stranger's. On Jython an unconnected client's recv() returns b"".
+        # Data cannot be from the accepted end, which sends none. On Jython an unconnected client's recv() returns b"".
         if is_direct or (_JYTHON and not self.connect()):
             return
         try:
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with errno. Our timeouts have one only on Jython.
+    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with an errno. Ours have an errno only on Jython.
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

@@ -1,4 +1,4 @@
-"""More tests on the model: one or two strangers, at each moment, and three attempts, in each combination of kinds."""
+"""More tests on the model: one or two strangers, at each moment, and three attempts, with each combination of fates."""
 
 import itertools
 

@@ -112,7 +112,7 @@ CASES += [("relayed", KeyboardInterrupt, not JYTHON), ("relayed", socket.error, 
 def test_fault_at_any_call_leaves_nothing_open(stand_in, monkeypatch, family, way, error, afterwards):
     """Check that another attempt makes a pair after a socket.error, whatever its errno. Other exceptions are raised."""
     if JYTHON and (family != socket.AF_INET or way == "relayed" and error is socket.error):
-        pytest.skip("Jython leaks 20 descriptors per listener that fails, and too many fail here")
+        pytest.skip("Jython leaks 20 descriptors per listener, and too many are made here")
     calls = Calls()
     assert isinstance(calls.run(stand_in, monkeypatch, family, way), tuple)
     functions = {name for _, name in FUNCTIONS if error is socket.error}  # these raise no socket.error
@@ -178,7 +178,7 @@ def deeper(frames, function):
 
 @pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts all frames")
 def test_recursion_limit_leaves_nothing_open(monkeypatch):
-    """Call with few frames left, as in a deep recursion. With 16 strangers, there are 18 sockets to close."""
+    """Call with few frames left, as in a deep recursion. With 16 strangers, a call closes up to 17 sockets."""
 
     class AfterStrangers(RealSocket):
         def connect_ex(self, address):

@@ -195,7 +195,7 @@ def test_program_and_python_that_it_starts_have_called_install(start, tmpdir):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_processes_of_a_pool_have_called_install(start, tmpdir, way):
-    """Check this even if a start-up file imports multiprocessing, as coverage's does."""
+    """Check this with a start-up file that imports multiprocessing, as coverage's does."""
     write(tmpdir.mkdir("own"), "import multiprocessing.pool", "sitecustomize.py")
     arguments = [write(tmpdir, INSTALLED + PROCESSES)] + [way] * bool(way)
     status, out, err = start(*RUNS + arguments, PYTHONPATH=with_folder(tmpdir.join("own")))()

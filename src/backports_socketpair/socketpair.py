@@ -84,7 +84,7 @@ def fallback_socketpair(family=None, type=socket.SOCK_STREAM, proto=0):
             attempt = _Attempt(family, host, wildcard if host == usual else host, clock, opened)
             server, is_direct = attempt.find_server()
             # A connection that is not direct is relayed. At the usual address the relay may be an attacker, which on
-            # Linux can connect to the client from the listener's port, and receive the nonce. It cannot predict a random
+            # Linux can connect to the client from the listener's port, and get the nonce. It cannot predict a random
             # address, so accept a relay there. If the system has no such address, accept the third in a row.
             if is_direct or host != usual or relayed == 2:
                 return _finish(server, attempt.client, timeout, opened)

@@ -4,9 +4,9 @@
 
 The others are the socket._fallback_socketpair of the Python that runs this script, and those that two releases of
 kafka-python vendor, which pip downloads. The copy in 2.0.2 is the older backports.socketpair's code. The last column is
-the emulation of Windows CPython 3.13, under Wine. Each cell is a process of its own, with a time limit. The script also
-needs python2.7, and what tests/pythons/run.sh and namespace.sh need. The exit status is 0 if the fallback's outcome is
-right in every situation, and the emulation's outcome is the one that ON_WINDOWS expects.
+Windows CPython 3.13's own function, an emulation, under Wine. Each cell is a process of its own, with a time limit. The
+script also needs python2.7, and what tests/pythons/run.sh and namespace.sh need. The exit status is 0 if the fallback's
+outcome is right in every situation, and the emulation's outcome is the one that ON_WINDOWS expects.
 """
 
 import os
@@ -30,7 +30,10 @@ AS_IT_SHOULD_BE = r"right pair|TimeoutError ETIMEDOUT after 10 s|0\.\d ms"
 JYTHON, WINDOWS_313 = [[os.path.join(PYTHONS, "run.sh"), name] for name in ("jython27", "win313")]
 PLAIN = "plain pair, AF_INET"
 OTHERS = {
-    "ports are used up": ("ports are used up", [os.path.join(PYTHONS, "namespace.sh"), sys.executable]),
+    "3,000 pairs in a row with 1,000 ports": (
+        "3,000 pairs in a row with 1,000 ports",
+        [os.path.join(PYTHONS, "namespace.sh"), sys.executable],
+    ),
     "Python 2.7 on Linux": (PLAIN, ["python2.7"]),
     "Jython 2.7": (PLAIN, JYTHON),
 }

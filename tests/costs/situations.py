@@ -187,7 +187,7 @@ def ports_used_up(make):
 
 
 SITUATIONS["write, write, read"] = two_small_writes
-SITUATIONS["ports are used up"] = ports_used_up
+SITUATIONS["3,000 pairs in a row with 1,000 ports"] = ports_used_up
 
 if __name__ == "__main__":
     words, implementation = sys.argv[1:]

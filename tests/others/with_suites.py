@@ -1,7 +1,7 @@
 """Tests that other projects' unmodified test suites have the same outcomes over our pairs and over Python's own.
 
 The suites of tornado and trio, and parts of anyio's and CPython's, run on CPython 3.13. Some of CPython's asyncio tests
-also run on Windows CPython 3.13. That embeddable build has no tests, so it runs those of this Python, another 3.13.
+also run on Windows CPython 3.13. Windows' embeddable build has no tests, so it runs those of the 3.13 that runs pytest.
 """
 
 import importlib.metadata

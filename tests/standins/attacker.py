@@ -21,7 +21,7 @@ It relies on these facts, all observed on Linux 6.18:
 - A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
   device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
 - While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can
-  use them, too. Packets that open a connection still reach the listener.
+  use the same addresses and ports. Packets that open a connection still reach the listener.
 - A socket with a TCP_MD5SIG key signs the packets that it sends. A socket without a key drops signed packets.
 - A client that was reset still reports its port, although the system gives that port to any socket that asks for it.
 

@@ -29,11 +29,9 @@ AS_IT_SHOULD_BE = r"right pair|TimeoutError ETIMEDOUT after 10 s|0\.\d ms"
 
 JYTHON, WINDOWS_313 = [[os.path.join(PYTHONS, "run.sh"), name] for name in ("jython27", "win313")]
 PLAIN = "plain pair, AF_INET"
+PORTS = "3,000 pairs in a row with 1,000 ports"
 OTHERS = {
-    "3,000 pairs in a row with 1,000 ports": (
-        "3,000 pairs in a row with 1,000 ports",
-        [os.path.join(PYTHONS, "namespace.sh"), sys.executable],
-    ),
+    PORTS: (PORTS, [os.path.join(PYTHONS, "namespace.sh"), sys.executable]),
     "Python 2.7 on Linux": (PLAIN, ["python2.7"]),
     "Jython 2.7": (PLAIN, JYTHON),
 }

@@ -232,7 +232,7 @@ def assert_is_an_error(outcome, *words):
     assert all(each in err for each in words)
 
 
-IGNORED = "This needs PYTHONPATH, but -E, -I or ._pth disables it: use --enable. With -S, call install() yourself."
+IGNORED = "-E, -I or a ._pth file disables PYTHONPATH: use --enable. Without site (-S), call install() yourself."
 IGNORING = [["-E"], ["-S"]] + [["-I"]] * (sys.version_info >= (3, 4))
 
 

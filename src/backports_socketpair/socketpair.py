@@ -11,7 +11,7 @@ The design, which needs no thread, is from Geert Jansen's public-domain recipe. 
 problems, and this module handles them:
 
 - Another process connects first (CVE-2024-3219). A nonce identifies the client's connection.
-- Another process intercepts the client. The peer's port is not the client's, so the module tries a random address.
+- Another process intercepts the client. The accepted end then has another peer, so the module tries a random address.
 - Another program relays loopback connections. Pairs work, but if it relays every address, it can read the data.
 - A port is reserved, an address is blocked, or a connection is reset. The module tries another port or address.
 - The connection never completes. The module gives up after ten seconds.
@@ -136,7 +136,7 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard:
-        # if it did not, a socket that is connecting elsewhere could get its port on Linux, and then its address.
+        # otherwise, on Linux, a socket that connects elsewhere could get the client's port, and then its address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket
@@ -212,7 +212,7 @@ class _Attempt(object):
             raise self.failure(self.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno)
 
     def find_nonce(self, candidates, room, is_growing):
-        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest if more than room."""
+        """Return the candidate with the whole nonce, or None. Close failed ones, and the oldest ones beyond room."""
         surplus = candidates[: max(0, len(candidates) - room)]
         others = candidates[len(surplus) :]
         # Reading all is slow in a flood. So after a new connection, read the 16 newest, and the surplus a last time.
@@ -308,7 +308,7 @@ def _set_if_allowed(sock, level, option):
 
 
 def _is_not_ready(error):
-    # Since Python 3.10 the system's ETIMEDOUT is a socket.timeout with an errno. Ours have an errno only on Jython.
+    # A socket.timeout with an errno is the system's ETIMEDOUT (since Python 3.10) or, on Jython, from settimeout().
     return error.errno in _NOT_READY or (isinstance(error, socket.timeout) and (_JYTHON or error.errno is None))
 
 

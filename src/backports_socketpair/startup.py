@@ -54,7 +54,7 @@ def reason_not_to_run(arguments):
     if os.pathsep in ON_PATH:
         return "%s cannot contain %s, because this path has a %r. Use --enable." % (PYTHONPATH, ON_PATH, os.pathsep)
     if sys.flags.ignore_environment or sys.flags.no_site or IGNORES_IT.match("\0".join(arguments)):
-        return "This needs PYTHONPATH, but -E, -I or ._pth disables it: use --enable. With -S, call install() yourself."
+        return "-E, -I or a ._pth file disables PYTHONPATH: use --enable. Without site (-S), call install() yourself."
     return None
 
 

@@ -83,7 +83,7 @@ def pair(make_any_pair):
 
 @pytest.fixture(params=[0, 1], ids=["first", "second"])
 def ends(request, pair):
-    """Return the ends of a pair, with either end first."""
+    """Return the ends of a pair. A test runs twice, with each end first."""
     return pair[request.param], pair[1 - request.param]
 
 

@@ -41,7 +41,7 @@ CODES = [errno.EIO, errno.EACCES, errno.EMFILE, 10013, 10055, 54321]
 class Calls(object):
     """The calls that the function makes. Some of them raise an error:
 
-    at is (name, number) for one call of this name, counted from 0, or (name, None) for all calls of this name.
+    at: (name, number) for one call of this name, counted from 0, or (name, None) for all calls of this name.
     """
 
     def __init__(self, at=None, error=None, afterwards=False):

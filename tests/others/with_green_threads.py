@@ -1,6 +1,6 @@
 """Tests of the fallback under gevent's and eventlet's monkey patches: while one green thread waits, the others run.
 
-They run on each of the two libraries that is installed. tox.ini says which.
+They run on each library that is installed. tox.ini says which ones it installs.
 """
 
 import pkgutil

@@ -132,7 +132,7 @@ def connect_in_front(sock, hider, port):
 
 
 def hold(port, number=1):
-    """Return a socket at this port that is connecting elsewhere, to port number. Two at one port need two numbers."""
+    """Return a socket at this port, connecting elsewhere. number is the port there: two sockets here need two."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))

@@ -22,8 +22,8 @@ def install():
     """Replace socket.socketpair with a function that also works if Python's own fails, or if its pairs refuse send().
 
     If the system has no socketpair() (Windows), the new function is fallback_socketpair. Otherwise it calls the current
-    function, and if that fails with default arguments, falls back. If send() is refused, the pair uses sendmsg().
-    Call this before or after importing asyncio (on Windows with Python 3.4: after), and after gevent's patch_all().
+    function. If that fails with default arguments, it falls back, unless it ran out of descriptors or memory. If send()
+    is refused, the pair uses sendmsg(). Call this after gevent's patch_all() and, on Windows with Python 3.4, asyncio.
     """
     global socketpair
     socket.socketpair = socketpair = helped(socket.socketpair)

@@ -47,7 +47,7 @@ def check_machine(switch):
 
 
 def say(words, result=None):
-    """Print words at once, and return result. Escape the characters that the output cannot encode."""
+    """Print words and flush. Return result. If the output cannot encode words, escape all non-ASCII characters."""
     try:
         try:
             print(words)

@@ -136,7 +136,7 @@ class _Attempt(object):
         self.nonce = os.urandom(_NONCE_SIZE)
         self.kept = []  # on Jython, see accept()
         # Bind both before listen(), which other processes can see. At the usual address the client binds the wildcard:
-        # otherwise, on Linux, a socket that connects elsewhere could get the client's port, and then its address.
+        # otherwise, on Linux, a socket connecting elsewhere could get the client's port, then switch to its address.
         self.listener = _bound_socket(family, host, opened)
         self.client = _bound_socket(family, client_host, opened)
         self.client.setblocking(False)  # after bind(): Jython cannot bind a non-blocking socket

@@ -3,9 +3,9 @@
     python3.13 tests/costs/compare.py
 
 The others are the socket._fallback_socketpair of the Python that runs this script, and those that two releases of
-kafka-python vendor, which pip downloads. The copy in 2.0.2 is the older backports.socketpair's code. The last column is
-Windows CPython 3.13's own function, an emulation, under Wine. Each cell is a process of its own, with a time limit. The
-script also needs python2.7, and what tests/pythons/run.sh and namespace.sh need. The exit status is 0 if the fallback's
+kafka-python vendor, which pip downloads. 2.0.2 vendors the withdrawn backports.socketpair. The last column is Windows
+CPython 3.13's own function, an emulation, under Wine. Each cell is a process of its own, with a time limit. The script
+also needs python2.7, and what tests/pythons/run.sh and namespace.sh need. The exit status is 0 if the fallback's
 outcome is right in every situation, and the emulation's outcome is the one that ON_WINDOWS expects.
 """
 

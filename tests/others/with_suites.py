@@ -1,4 +1,5 @@
-"""Tests that other projects' unmodified test suites have the same outcomes over our pairs and over Python's own.
+"""Tests that other projects' unmodified test suites have the same outcomes over our pairs and over Python's own. The
+exceptions are listed. CPython's own suite must pass over ours.
 
 The suites of tornado and trio, and parts of anyio's and CPython's, run on CPython 3.13. Some of CPython's asyncio tests
 also run on Windows CPython 3.13. Windows' embeddable build has no tests, so it runs those of the 3.13 that runs pytest.

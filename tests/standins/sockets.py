@@ -18,7 +18,7 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """On Jython return the underlying socket, else self. Python 2's and PySocks' own sockets have it here."""
+        """Return self, or on Jython the underlying socket. Python 2's and PySocks' sockets have a _sock, too."""
         return self.real._sock if JYTHON else self
 
     def accept(self):

@@ -132,7 +132,7 @@ def connect_in_front(sock, hider, port):
 
 
 def hold(port, number=1):
-    """Return a socket at this port, connecting elsewhere. number is the remote port: two sockets at one port need two."""
+    """Return a socket at this port, connecting elsewhere. number is the remote port, another for each such socket."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))

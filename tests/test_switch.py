@@ -99,7 +99,7 @@ def test_nothing_is_imported_from_a_hostile_current_folder(python, tmpdir):
 
 
 def test_users_folder_is_used_if_the_other_is_unusable(python, tmpdir):
-    """Move the package to the user's folder: its .pth files run before Python can import from the other one."""
+    """Move the package to the user's folder: .pth files there run before Python can import from the other folder."""
     python.site.join("backports_socketpair").move(python.users.join("backports_socketpair"))
     tmpdir.join("file").write("")
     unread = tmpdir.mkdir("unread")

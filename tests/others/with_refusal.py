@@ -1,6 +1,6 @@
 """Tests of programs under a sandbox's system call filter: asyncio, trio, gevent, uvicorn, joblib, Jupyter, pip.
 
-For Linux on x86-64. The programs work with install(), -m or --enable. Some tests check that they fail without.
+For Linux on x86-64. The programs work with install(), -m or --enable. Some tests check that they fail otherwise.
 """
 
 import os

@@ -4,13 +4,13 @@
     python3 tests/pythons/refused.py --with NAME COMMAND...  socketpair(2) fails with this error, a name in errno
     python3 tests/pythons/refused.py --kill COMMAND...       socketpair(2) ends the process (systemd's SystemCallFilter)
     python3 tests/pythons/refused.py --send COMMAND...       socketpair(2), sendmsg, write and recv work. send and most
-                                                             other socket calls fail with EPERM. So does a socket of any
+                                                             other socket calls fail with EPERM. So does socket() for any
                                                              family but AF_UNIX (the sandbox of Codex on Linux)
-    python3 tests/pythons/refused.py --inet NAME COMMAND...  a socket of any family but AF_UNIX fails with this error
+    python3 tests/pythons/refused.py --inet NAME COMMAND...  socket() for any family but AF_UNIX fails with this error
                                                              (systemd's RestrictAddressFamilies, firejail's --protocol)
 
 For Linux on x86-64, with any Python that has ctypes. The command and its children run under a seccomp filter: a BPF
-program that the kernel runs before each system call. A process that renounces new privileges may install one.
+program that the kernel runs before each system call. A process that sets no_new_privs may install one.
 """
 
 import argparse

@@ -20,8 +20,8 @@ It relies on these facts, all observed on Linux 6.18:
 - With IP_MINTTL 255 a socket ignores packets with a lower TTL. That includes loopback's, so it sees no refusal.
 - A socket bound to the device "lo" by SO_BINDTODEVICE can have the same addresses and ports as a socket without a
   device. Once it is bound to another device, it receives nothing from loopback, and nobody there notices its close.
-- While a connection is in TIME_WAIT, it hides older ones with the same addresses and ports. So a new connection can
-  use the same addresses and ports. Packets that open a connection still reach the listener.
+- A connection in TIME_WAIT hides older ones with the same addresses and ports. A new connection can replace it. Packets
+  that open a connection reach the listener in spite of it.
 - A socket with a TCP_MD5SIG key signs the packets that it sends. A socket without a key drops signed packets.
 - A client that was reset still reports its port, although the system gives that port to any socket that asks for it.
 
@@ -132,7 +132,7 @@ def connect_in_front(sock, hider, port):
 
 
 def hold(port, number=1):
-    """Return a socket at this port, connecting elsewhere. number is the remote port, another for each such socket."""
+    """Return a socket at this port, connecting elsewhere. number is the remote port, different for each one."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))

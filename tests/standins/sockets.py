@@ -18,7 +18,7 @@ class StandIn(object):
 
     @property
     def _sock(self):
-        """Return self, or on Jython the underlying socket. Python 2's and PySocks' sockets have a _sock, too."""
+        """Return self, or on Jython the underlying socket. Real sockets may have a _sock, too: Python 2's, PySocks'."""
         return self.real._sock if JYTHON else self
 
     def accept(self):

@@ -81,7 +81,7 @@ def closed_port(family, host):
 def connect_and_reset(family, address, port=0):
     """Connect to address, send something, and reset the connection. Return the stranger's port, which is free again.
 
-    If port is given, it may be the port of another socket, which must share it by SO_REUSEADDR.
+    port may be another socket's, if that socket has set SO_REUSEADDR.
     """
     stranger = RealSocket(family, socket.SOCK_STREAM)
     if port:

@@ -47,7 +47,7 @@ def attempts(stand_in, family):
 
 
 def test_attempts_alternate_usual_and_random_addresses(attempts, family):
-    """Expect numbers: a hosts file may change "localhost". Binding the wildcard reserves the client's port."""
+    """Expect numeric addresses: a hosts file may change "localhost". The wildcard reserves the client's port."""
     at_usual = [(usual(family), 0), ("0.0.0.0" if family == socket.AF_INET else "::", 0), "listens", "connects"]
     made = attempts()
     assert made[::2] == [at_usual] * 5

@@ -122,7 +122,7 @@ def test_nothing_is_tried_before_a_program_asks_for_a_pair(set_own):
     tried = []
 
     def own(*args):
-        """In the system's words."""
+        """The system's docstring."""
         tried.append(args)
         return fallback()
 

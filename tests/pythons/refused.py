@@ -4,8 +4,8 @@
     python3 tests/pythons/refused.py --with NAME COMMAND...  socketpair(2) fails with this error, a name in errno
     python3 tests/pythons/refused.py --kill COMMAND...       socketpair(2) ends the process (systemd's SystemCallFilter)
     python3 tests/pythons/refused.py --send COMMAND...       socketpair(2), sendmsg, write and recv work. send and most
-                                                             other socket calls fail with EPERM. So does socket() for any
-                                                             family but AF_UNIX (the sandbox of Codex on Linux)
+                                                             other socket calls fail with EPERM, as does socket() for
+                                                             any family but AF_UNIX (the sandbox of Codex on Linux)
     python3 tests/pythons/refused.py --inet NAME COMMAND...  socket() for any family but AF_UNIX fails with this error
                                                              (systemd's RestrictAddressFamilies, firejail's --protocol)
 

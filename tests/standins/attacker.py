@@ -123,7 +123,7 @@ def mute(sock):
 
 
 def connect_in_front(sock, hider, port):
-    """Connect sock to the listener from the client's port. A connection in TIME_WAIT hides the client's connection."""
+    """Connect sock, at the client's port, to the listener's port. In TIME_WAIT hider hides the client's connection."""
     hider.close()
     undo_connect(sock)
     hear(sock, ANYBODY)

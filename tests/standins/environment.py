@@ -48,7 +48,7 @@ class Environment(object):
         return {"python": base_python(), "env": environment}
 
     def set_site(self, site, read=None):
-        """Make sysconfig report this site. At start-up Python also reads each folder in `read` (default: self.site)."""
+        """Make site sysconfig's purelib. At start-up, add each folder in read as site-packages (default: self.site)."""
         starts = STARTS.format(str(site), [str(self.site)] if read is None else read)
         self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 

@@ -23,7 +23,7 @@ def install():
 
     If the system has no socketpair() (Windows), the new function is fallback_socketpair. Otherwise it calls the current
     function. If that fails with default arguments, it falls back, unless it ran out of descriptors or memory. If send()
-    is refused, the pair uses sendmsg(). Call this after gevent's patch_all() and, on Windows with Python 3.4, asyncio.
+    is refused, the pair uses sendmsg(). Call this after gevent's patch_all() and (Windows, Python 3.4) import asyncio.
     """
     global socketpair
     socket.socketpair = socketpair = helped(socket.socketpair)

@@ -2,7 +2,7 @@
 
     attacker.py twin|late|early|heir|relay|reset 4|6 FIRST-PORT LAST-PORT
 
-After each command, which is one line, it prints how many clients it has met so far. The commands:
+It prints how many clients it has attacked so far (as a twin, always 0) after each command. A command is one line:
 
     prepare           before the victim binds a socket;
     before PORT HOST PORT
@@ -123,7 +123,7 @@ def mute(sock):
 
 
 def connect_in_front(sock, hider, port):
-    """Connect sock, at the client's port, to the listener's port. In TIME_WAIT hider hides the client's connection."""
+    """Close hider, which in TIME_WAIT hides the client's connection. Connect sock, at the client's port, to port."""
     hider.close()
     undo_connect(sock)
     hear(sock, ANYBODY)
@@ -132,7 +132,7 @@ def connect_in_front(sock, hider, port):
 
 
 def hold(port, number=1):
-    """Return a socket at this port, connecting elsewhere. number is the remote port, different for each one."""
+    """Return a socket at this port, connecting elsewhere. number is the remote port."""
     sock = open_socket()
     hear(sock, NEIGHBOURS)
     sock.bind(("", port))
@@ -143,7 +143,7 @@ def hold(port, number=1):
 class Twin:
     """An attacker that leaves only two ports, which a listener and a client then get. It connects to both.
 
-    It attacks a client that is not bound before it connects. Then the listener's peer has the client's address and
+    It attacks a client that is not bound before it connects. Then the accepted end's peer has the client's address and
     port, and the client's peer has the listener's.
     """
 

@@ -30,7 +30,7 @@ def base_python():
 
 
 class Environment(object):
-    """A Python with two site-packages in this folder: the user's, and one that a usercustomize.py there sets up."""
+    """A Python with two site-packages in this folder: the user's, and one that the user's usercustomize.py sets up."""
 
     def __init__(self, folder):
         self.site = folder.mkdir("site-packages")
@@ -48,7 +48,7 @@ class Environment(object):
         return {"python": base_python(), "env": environment}
 
     def set_site(self, site, read=None):
-        """Make site sysconfig's purelib. At start-up, add each folder in read as site-packages (default: self.site)."""
+        """Set sysconfig's purelib. At start-up, add the folders in read (default: self.site) as site-packages."""
         starts = STARTS.format(str(site), [str(self.site)] if read is None else read)
         self.users.join("usercustomize.py").write_binary(starts.lstrip().encode("utf-8"))
 

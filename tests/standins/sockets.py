@@ -16,11 +16,6 @@ class StandIn(object):
     def __getattr__(self, name):
         return getattr(self.real, name)
 
-    @property
-    def _sock(self):
-        """Return self, or on Jython the underlying socket. Real sockets may have a _sock, too: Python 2's, PySocks'."""
-        return self.real._sock if JYTHON else self
-
     def accept(self):
         sock, peer = self.real.accept()
         # Python 3's accept() makes the new socket with socket.socket, which is already the stand-in.

@@ -44,7 +44,7 @@ each_server = pytest.mark.parametrize("arguments", [[], ["--workers", "2"], ["--
 
 
 def assert_serves(folder, python, arguments, error):
-    """Check that with our package a server serves a page, and without it prints error, if given."""
+    """Check that a server serves a page with our package, and prints error (if given) without it."""
     (folder / "app.py").write_text(APP)
     with started(folder, [*python, "-m", "backports_socketpair", "-m", "uvicorn", *arguments]) as (server, address):
         assert page(address, server) == b"served"

@@ -178,7 +178,7 @@ def deeper(frames, function):
 
 @pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts all frames")
 def test_recursion_limit_leaves_nothing_open(monkeypatch):
-    """Call with few frames left, as in a deep recursion. A call closes the listener and up to 16 strangers."""
+    """Call the fallback with few frames left, as in a deep recursion. It closes the listener and up to 16 strangers."""
 
     class AfterStrangers(RealSocket):
         def connect_ex(self, address):

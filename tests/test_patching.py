@@ -120,7 +120,7 @@ def test_importing_opens_nothing_and_starts_no_thread(stand_in):
 
 @pytest.mark.skipif(JYTHON, reason="Jython's socket module imports other modules")
 def test_importing_the_package_imports_little_but_socket(vendor):
-    """Check this because the import may take at most a tenth of the time that importing socket takes."""
+    """Check this because our package may add at most a tenth to the time that importing socket takes."""
     code = """
 import socket, sys
 before = set(sys.modules) | {"_socket", "errno", "os", "select", "time", "__future__"}

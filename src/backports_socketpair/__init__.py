@@ -22,8 +22,8 @@ def install():
     """Replace socket.socketpair with a function that also works if Python's own fails, or if its pairs refuse send().
 
     If the system has no socketpair() (Windows), the new function is fallback_socketpair. Otherwise it calls the current
-    function. If that fails with default arguments, it falls back, unless it ran out of descriptors or memory. If send()
-    is refused, the pair uses sendmsg(). Call this after gevent's patch_all() and (Windows, Python 3.4) import asyncio.
+    function. If that fails with default arguments, it falls back, unless descriptors or memory ran out. If send() is
+    refused, the pair uses sendmsg(). Call this after gevent's patch_all() and (Python 3.4 on Windows) after asyncio.
     """
     global socketpair
     socket.socketpair = socketpair = helped(socket.socketpair)

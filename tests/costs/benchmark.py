@@ -3,10 +3,10 @@
     python3.13 tests/costs/benchmark.py [--quick]
     tests/pythons/run.sh win313 tests/costs/benchmark.py [--quick]
 
-Prints medians for our function and Python's, measured in turn, and their ratio (for a pair, the median of the
-processes' ratios; for the import, of the rounds'). --quick runs a tenth of the rounds, except for a pair. The exit
-status is 1 if a ratio is above its bound: 1.40 for a pair, 1.10 for the import, and 0.001 for two writes and a read,
-since Python's pair waits for a delayed ACK. On Windows the only bound is 1.65, for a pair.
+Prints medians for our function and Python's, measured in turn, and their ratio. For a pair and for the import, it is
+the median of several ratios. --quick runs a tenth of the rounds, except for a pair. The exit status is 1 if a ratio is
+above its bound: 1.40 for a pair, 1.10 for the import, and 0.001 for two writes and a read, since Python's pair waits
+for a delayed ACK. On Windows the only bound is 1.65, for a pair.
 """
 
 import ast

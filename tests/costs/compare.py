@@ -40,7 +40,7 @@ ON_WINDOWS = {
     PLAIN: "right pair",
     "plain pair, AF_INET6": "right pair",
     "a stranger connects first": "ConnectionError",
-    "a stranger connects and resets, then our client gets its port": "",
+    "a stranger connects and resets, then the client gets the stranger's port": "",
     "the connection never completes": "hang",
     "default timeout 7.5": ".*timeouts 7.5 and None",
     "default timeout 0": "",

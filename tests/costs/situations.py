@@ -118,7 +118,7 @@ def _(sock, address, connect):
     return connect(address)
 
 
-@before_connect("a stranger connects and resets, then our client gets its port")
+@before_connect("a stranger connects and resets, then the client gets the stranger's port")
 def _(sock, address, connect):
     if not strangers:
         strangers.append(RealSocket(sock.family, socket.SOCK_STREAM))  # so that this happens only once

@@ -2,7 +2,8 @@
 exceptions are listed. CPython's own suite must pass over ours.
 
 The suites of tornado and trio, and parts of anyio's and CPython's, run on CPython 3.13. Some of CPython's asyncio tests
-also run on Windows CPython 3.13. That build is embeddable. It has no tests, and runs those of the Python of pytest.
+also run on Windows CPython 3.13. That is the embeddable build, which has no tests. It runs those of the Python that
+runs pytest.
 """
 
 import importlib.metadata

@@ -191,7 +191,7 @@ class Twin:
 
 
 class InTheMiddle:
-    """An attacker that has sockets at each port that bind() assigns. It starts between the client's bind and connect."""
+    """An attacker with sockets at each port that bind() assigns. It starts between the client's bind and connect."""
 
     met = 0
     number = 0
